@@ -1,0 +1,87 @@
+# Every target sets up what it needs; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+DATA ?= data
+DATA_DIR := $(abspath $(DATA))
+export FALLRISK_DATA := $(DATA_DIR)
+export DAGSTER_HOME := $(DATA_DIR)/dagster_home
+# A process that cannot keep its byte code compiles Dagster anew at every start.
+unexport PYTHONDONTWRITEBYTECODE
+BIN := .venv/bin
+PATIENTS ?= 5
+DAYS ?= 2
+RATE_HZ ?= 50
+SEED ?= 7
+START ?= 2026-01-05
+
+.PHONY: help install demo test dev simulate run status sql bench lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
+
+.venv/.installed: requirements.lock
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo "Installing the locked dependencies into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@echo "Compiling the signal kernels once …"
+	@$(BIN)/python -m fallrisk_assets.warm
+	@touch $@
+
+install: .venv/.installed ## Create .venv with the locked dependencies
+
+home: .venv/.installed
+	@mkdir -p $(DAGSTER_HOME)
+	@cmp -s dagster.yaml $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+
+demo: home ## Simulate a cohort, materialise the whole graph, print what came out (PATIENTS= DAYS= RATE_HZ= SEED=)
+	@$(BIN)/python -m fallrisk_assets.demo --patients $(PATIENTS) --days $(DAYS) --rate-hz $(RATE_HZ) --seed $(SEED) --start $(START)
+
+test: .venv/.installed ## Run the whole test suite
+	@$(BIN)/python -m pytest $(TESTS)
+
+dev: home ## Open the Dagster UI with sensors and schedules ready to switch on
+	@$(BIN)/dagster dev -w workspace.yaml
+
+simulate: home ## Keep dropping files, so that you can watch sensors start runs
+	@$(BIN)/python -m simulator live --out $(DATA_DIR)/landing --truth $(DATA_DIR)/truth $(SIMULATE)
+
+run: home ## Execute the jobs for DAY=2026-01-05, or FROM=2026-01-05 TO=2026-01-06
+	@$(BIN)/python -m fallrisk_assets.run $(if $(DAY),--from $(DAY) --to $(DAY),--from $(FROM) --to $(TO))
+
+status: home ## Print last good hour per table, backlog, disk and outbox age; fails when something is stale
+	@$(BIN)/python -m fallrisk_assets.status
+
+sql: .venv/.installed ## Query a read-only snapshot of the warehouse
+	@$(BIN)/python -m fallrisk_assets.warehouse.sql
+
+bench: home ## Measure against the peers, side by side; results go to docs/benchmarks.md
+	@$(BIN)/python -m fallrisk_assets_tests.bench $(BENCH)
+
+fhir-validate: .venv/.installed ## Run two independent FHIR validators over the demo's bundles
+	@$(BIN)/python -m fallrisk_assets.fhir.validate --install $(DATA_DIR)/reports/fhir
+
+quarantine-replay: home ## Process quarantined rows again after a rule was mended (REASON= FROM= TO=)
+	@$(BIN)/python -m fallrisk_assets.quarantine replay $(if $(REASON),--reason $(REASON)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+lint: .venv/.installed ## Check format, style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy fallrisk_assets simulator
+
+format: .venv/.installed ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/.installed ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-bench.lock
+
+dictionary: .venv/.installed ## Write docs/data_dictionary.md from the contracts
+	@$(BIN)/python -m fallrisk_assets.dictionary
+
+clean: ## Remove generated data, keep the environment
+	@find $(DATA_DIR) -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
+
+distclean: clean ## Remove the environments too
+	@rm -rf .venv .venv-fhir .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,188 @@
+"""How each device does at the end of an hour.
+
+Belongs here: the judgement on one hour from the coverage of the hours before. Does not belong here: whether
+anybody is told (`rules`, `episodes`).
+
+A silence is only a silence where the watermark has passed it: until then the samples may be on their way.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from fallrisk_assets.alerts.contract import DeviceStates
+from fallrisk_assets.alerts.rules import DeviceLimits
+from fallrisk_assets.contract import conform
+
+HOUR = timedelta(hours=1)
+LOOK_BACK_HOURS = 48
+"""Hours of coverage that one hour's states are made of."""
+
+_BED_HOUR = 22
+_DEFAULT_WEAR_HOURS = 16.0
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A device on a patient in `[start, end)`; `end` None while it lasts."""
+
+    device_id: str
+    patient_id: str
+    start: datetime
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class ExpectedWear:
+    """For how many hours a day the device should be worn; counted back from 22:00 local time.
+
+    Attributes:
+        time_zone: IANA zone of the patient.
+        hours: hours a day, 0 to 24; None: 16.
+    """
+
+    time_zone: str = "UTC"
+    hours: float | None = None
+
+    def holds(self, hour: datetime) -> bool:
+        """Whether the device should be worn in the UTC hour that starts at `hour`."""
+        wanted = _DEFAULT_WEAR_HOURS if self.hours is None else self.hours
+        begin = max(0.0, _BED_HOUR - wanted)
+        return begin <= hour.astimezone(ZoneInfo(self.time_zone)).hour < begin + wanted
+
+
+@dataclass(frozen=True)
+class _Hour:
+    received: int
+    wear: float | None
+    battery: float | None
+
+
+def watermark(coverage: pa.Table, end: datetime) -> datetime:
+    """As-of time of a slice: min(its end, the newest watermark of the coverage).
+
+    Args:
+        coverage: rows with `hour` and `watermark_at`; hours at or after `end` do not count.
+        end: end of the slice, UTC.
+
+    Returns:
+        The time up to which silence can be told from delay; the epoch when there is no coverage at all.
+    """
+    newest = datetime.fromtimestamp(0, end.tzinfo)
+    pairs = zip(coverage["hour"].to_pylist(), coverage["watermark_at"].to_pylist(), strict=True)
+    for hour, mark in pairs:
+        if mark is not None and hour < end:
+            newest = max(newest, mark)
+    return min(end, newest)
+
+
+def device_states(
+    coverage: pa.Table,
+    assigned: Iterable[Assigned],
+    wear: Mapping[str, ExpectedWear],
+    unregistered: Sequence[str],
+    *,
+    hour: datetime,
+    as_of: datetime,
+    limits: DeviceLimits | None = None,
+) -> pa.Table:
+    """Judge every device for one hour.
+
+    Args:
+        coverage: `device_hour_coverage` of the 48 hours up to and including `hour`; others are ignored.
+            Columns device_id, patient_id, hour, received_lines, wear_fraction, battery_fraction.
+        assigned: who wore what; a device counts in the hour for whom it was assigned to last in it.
+        wear: expected wear by wearable patient id; 16 hours a day in UTC where there is none.
+        unregistered: ids of unknown devices whose lines were quarantined in the hour.
+        hour: start of the hour, UTC.
+        as_of: min(hour end, watermark).
+        limits: thresholds.
+
+    Returns:
+        Table `device_states`, ordered by device.
+    """
+    limits = limits or DeviceLimits()
+    end = hour + HOUR
+    hours: dict[tuple[str, str], dict[datetime, _Hour]] = defaultdict(dict)
+    names = ["device_id", "patient_id", "hour", "received_lines", "wear_fraction", "battery_fraction"]
+    for device, patient, at, received, worn, battery in zip(
+        *(coverage[name].to_pylist() for name in names), strict=True
+    ):
+        if end - LOOK_BACK_HOURS * HOUR <= at < end:
+            hours[device, patient][at] = _Hour(received or 0, worn, battery)
+
+    last: dict[str, Assigned] = {}
+    for a in sorted(assigned, key=lambda a: (a.device_id, a.start, a.patient_id)):
+        if a.start < end and (a.end is None or a.end > hour):
+            last[a.device_id] = a
+
+    rows: list[tuple[str, str | None, str, datetime, str]] = []
+    for device in sorted(set(unregistered) - set(last)):
+        rows.append((device, None, "UNREGISTERED", hour, "lines of a device that the registry does not know"))
+    for device, a in last.items():
+        seen = hours.get((device, a.patient_id), {})
+        state, since, detail = _judge(
+            seen, a, wear.get(a.patient_id, ExpectedWear()), hour, min(as_of, end), limits
+        )
+        rows.append((device, a.patient_id, state, since, detail))
+    rows.sort(key=lambda row: row[0])
+    columns = [list(c) for c in zip(*rows, strict=True)] or [[], [], [], [], []]
+    return conform(
+        DeviceStates,
+        {
+            "hour": [hour] * len(rows),
+            "device_id": columns[0],
+            "patient_id": columns[1],
+            "state": columns[2],
+            "since": columns[3],
+            "detail": columns[4],
+            "as_of": [min(as_of, end)] * len(rows),
+        },
+    )
+
+
+def _judge(
+    seen: Mapping[datetime, _Hour],
+    assigned: Assigned,
+    wear: ExpectedWear,
+    hour: datetime,
+    as_of: datetime,
+    limits: DeviceLimits,
+) -> tuple[str, datetime, str]:
+    """The gravest state that holds, since when, and why."""
+    start = max(hour + HOUR - LOOK_BACK_HOURS * HOUR, _hour_of(assigned.start))
+    known = [
+        start + i * HOUR for i in range(int((hour - start) / HOUR) + 1) if start + (i + 1) * HOUR <= as_of
+    ]
+    heard = [h for h in sorted(seen) if seen[h].received > 0]
+
+    quiet_from = heard[-1] + HOUR if heard else max(start, assigned.start)
+    missed = sum(1 for h in known if h >= quiet_from and wear.holds(h))
+    whole = not heard and missed > 0 and len(known) >= LOOK_BACK_HOURS
+    if missed >= limits.silent_wear_hours or whole:
+        return "SILENT", quiet_from, f"no samples in {missed} h of expected wear"
+
+    fractions = {h: f for h in heard if (f := seen[h].wear) is not None}
+    long_enough = (
+        len(known) >= limits.not_worn_hours and heard and heard[0] < start + limits.not_worn_hours * HOUR / 2
+    )
+    if fractions and long_enough and max(fractions.values()) < limits.worn_fraction:
+        return "NOT_WORN", start, f"not worn in the {limits.not_worn_hours} h before"
+
+    levels = [(h, b) for h in sorted(seen) if (b := seen[h].battery) is not None]
+    if levels and levels[-1][1] < limits.battery_fraction:
+        since = levels[-1][0]
+        for h, b in reversed(levels):
+            if b >= limits.battery_fraction:
+                break
+            since = h
+        return "LOW_BATTERY", since, f"battery at {levels[-1][1]:.0%}"
+    return "OK", heard[-1] if heard else start, "in order" if heard else "no samples yet"
+
+
+def _hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,121 @@
+"""What the tables say, as observations that the fold understands.
+
+Belongs here: falls, device states and index to observations and clears. Does not belong here: time (`episodes`).
+Window scores are not here on purpose: they never alert.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from fallrisk_assets.alerts.episodes import Observation
+from fallrisk_assets.alerts.rules import (
+    DEVICE_LOW_BATTERY,
+    DEVICE_NOT_WORN,
+    DEVICE_SILENT,
+    DEVICE_UNREGISTERED,
+    FALL_DETECTED,
+    FALL_PROBABILITY_CRITICAL,
+    INDEX_CHANGE,
+    INDEX_LEVEL,
+    IndexThresholds,
+)
+
+_OF_STATE = {
+    "SILENT": DEVICE_SILENT,
+    "NOT_WORN": DEVICE_NOT_WORN,
+    "LOW_BATTERY": DEVICE_LOW_BATTERY,
+    "UNREGISTERED": DEVICE_UNREGISTERED,
+}
+_CLEARED_BY = {
+    "OK": (DEVICE_SILENT, DEVICE_NOT_WORN, DEVICE_LOW_BATTERY),
+    "LOW_BATTERY": (DEVICE_SILENT, DEVICE_NOT_WORN),
+    "NOT_WORN": (DEVICE_SILENT,),
+}
+"""A state shows the gravest thing that holds, so it only clears what is graver than itself."""
+
+
+def fall_observations(falls: pa.Table) -> list[Observation]:
+    """One observation per detected fall, at the time it was decided.
+
+    Args:
+        falls: `fall_events`; columns event_id, device_id, patient_id, decided_at, probability.
+    """
+    names = ["event_id", "device_id", "patient_id", "decided_at", "probability"]
+    return [
+        Observation(
+            at=at,
+            rule=FALL_DETECTED,
+            source_id=event,
+            patient_id=patient,
+            device_id=device,
+            severity="critical" if probability >= FALL_PROBABILITY_CRITICAL else "high",
+        )
+        for event, device, patient, at, probability in zip(
+            *(falls[name].to_pylist() for name in names), strict=True
+        )
+    ]
+
+
+def state_observations(states: pa.Table) -> Iterator[Observation]:
+    """Observations and clears of device states, one or more a device-hour.
+
+    Args:
+        states: `device_states`; columns hour, device_id, patient_id, state.
+    """
+    names = ["hour", "device_id", "patient_id", "state"]
+    for hour, device, patient, state in zip(*(states[name].to_pylist() for name in names), strict=True):
+        source = f"{device}|{hour.isoformat()}"
+        if rule := _OF_STATE.get(state):
+            yield Observation(hour, rule, f"{source}|{state}", patient, device)
+        for cleared in _CLEARED_BY.get(state, ()):
+            yield Observation(hour, cleared, f"{source}|clear", patient, device, clear=True)
+        if state != "UNREGISTERED":
+            yield Observation(hour, DEVICE_UNREGISTERED, f"{source}|clear", None, device, clear=True)
+
+
+def index_observations(
+    index: pa.Table, *, first: date, last: date, thresholds: IndexThresholds | None = None
+) -> Iterator[Observation]:
+    """Observations and clears of the 12-month index, by level and by change against the person's baseline.
+
+    The baseline of a day is the median of the person's scored days in the `baseline_days` that end
+    `baseline_gap_days` before it; with fewer than `baseline_min_days` of them change is not judged. A day
+    that is NOT_SCORED says nothing: it neither alerts nor clears.
+
+    Args:
+        index: `fall_risk_index`; columns patient_id, day, probability_12m, status. Needs the days before
+            `first` that the baseline reaches back to.
+        first: first day to judge.
+        last: last day to judge.
+        thresholds: see `IndexThresholds`.
+    """
+    t = thresholds or IndexThresholds()
+    by_patient: dict[str, dict[date, float]] = defaultdict(dict)
+    names = ["patient_id", "day", "probability_12m", "status"]
+    for patient, day, p, status in zip(*(index[name].to_pylist() for name in names), strict=True):
+        if status == "SCORED" and p is not None:
+            by_patient[patient][day] = p
+    for patient, days in sorted(by_patient.items()):
+        for day, p in sorted(days.items()):
+            if not first <= day <= last:
+                continue
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            source = f"{patient}|{day.isoformat()}"
+            if p >= t.level:
+                yield Observation(at, INDEX_LEVEL, f"{source}|level", patient)
+            elif p < t.level_clear:
+                yield Observation(at, INDEX_LEVEL, f"{source}|clear", patient, clear=True)
+            newest = day - timedelta(days=t.baseline_gap_days)
+            oldest = newest - timedelta(days=t.baseline_days)
+            before = [v for d, v in days.items() if oldest < d <= newest]
+            if len(before) < t.baseline_min_days:
+                continue
+            change = p - statistics.median(before)
+            if change >= t.change:
+                yield Observation(at, INDEX_CHANGE, f"{source}|change", patient)
+            elif change < t.change_clear:
+                yield Observation(at, INDEX_CHANGE, f"{source}|clear", patient, clear=True)

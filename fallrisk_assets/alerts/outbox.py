@@ -1,0 +1,347 @@
+"""The delivery ledger: what was to be told, what was tried, what arrived.
+
+Belongs here: an append-only SQLite file, deduplication, staleness, quiet hours, retries. Does not belong here: what
+is worth telling (`notifications`) and how it leaves (`channels`).
+
+The ledger is never rebuilt: partitions may be recomputed at will, but a nurse's phone has rung or it has not.
+Sending comes before marking, so a crash between the two sends again, with the same idempotency key: at least
+once, and a receiver that knows the key sees it once.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from fallrisk_assets.alerts.channels import Channel, PermanentFailure, TransientFailure
+from fallrisk_assets.alerts.contacts import Contact
+from fallrisk_assets.alerts.notifications import Page, message_of
+
+PENDING, SENT, FAILED = "PENDING", "SENT", "FAILED"
+SUPPRESSED_STALE, SUPPRESSED_DUPLICATE, WITHDRAWN = "SUPPRESSED_STALE", "SUPPRESSED_DUPLICATE", "WITHDRAWN"
+
+RETRY_FIRST = timedelta(seconds=15)
+RETRY_LONGEST = timedelta(minutes=10)
+
+_SCHEMA = """
+create table if not exists deliveries (
+    idempotency_key text primary key,
+    alert_id text not null, subject text not null, rule text not null, severity text not null,
+    transition text not null, level integer not null, at text not null, known_at text not null,
+    stale_after_s real not null, opened_at text not null, covers_until text not null,
+    contact_id text not null, channel text not null, time_zone text not null, detail text not null,
+    enqueued_at text not null
+) strict;
+create index if not exists deliveries_by_subject on deliveries (subject, rule, transition, level, contact_id);
+create index if not exists deliveries_by_alert on deliveries (alert_id);
+create table if not exists events (
+    id integer primary key,
+    idempotency_key text not null references deliveries,
+    at text not null, state text not null, attempt integer not null,
+    next_attempt_at text, fresh_from text, detail text not null
+) strict;
+create index if not exists events_by_key on events (idempotency_key, id);
+create view if not exists latest as
+    select d.*, e.id as event_id, e.at as state_at, e.state, e.attempt, e.next_attempt_at, e.fresh_from,
+           e.detail as state_detail
+    from deliveries d join events e on e.id = (
+        select max(id) from events where idempotency_key = d.idempotency_key);
+create trigger if not exists deliveries_keep before update on deliveries
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+create trigger if not exists deliveries_stay before delete on deliveries
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+create trigger if not exists events_keep before update on events
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+create trigger if not exists events_stay before delete on events
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+"""
+
+
+class OutboxBusy(RuntimeError):
+    """Another process is delivering from the same outbox."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A page in the ledger with its latest state."""
+
+    page: Page
+    state: str
+    attempt: int
+    next_attempt_at: datetime | None
+    fresh_from: datetime
+    detail: str
+
+
+@dataclass
+class Report:
+    """What one call did: deliveries by the state they came to, and what failed for good."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class Ledger:
+    """The outbox's SQLite file. One object belongs to one thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("pragma journal_mode = wal")
+        # WAL's usual NORMAL may lose the last mark in a power cut, and a lost mark is a second page.
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> "Ledger":
+        """Return the ledger itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("begin immediate")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def enqueue(self, pages: Iterable[Page], now: datetime) -> Report:
+        """Note pages that are not in the ledger yet.
+
+        A page whose subject, rule, transition, level and contact already have one, pending or sent, that covers
+        overlapping time under another alert id is SUPPRESSED_DUPLICATE: late data may rename an alert, but the
+        same fall rings once.
+
+        Args:
+            pages: any pages, known ones included.
+            now: current time, UTC.
+
+        Returns:
+            Counts of the new ones by state.
+        """
+        report = Report()
+        with self._transaction() as db:
+            for page in pages:
+                row = _row_of(page)
+                names = ", ".join(row)
+                marks = ", ".join(f":{name}" for name in row)
+                inserted = db.execute(
+                    f"insert or ignore into deliveries ({names}, enqueued_at) values ({marks}, :now)",
+                    row | {"now": _text(now)},
+                )
+                if inserted.rowcount == 0:
+                    continue
+                twin = db.execute(
+                    """select idempotency_key from latest
+                       where subject = :subject and rule = :rule and transition = :transition and level = :level
+                         and contact_id = :contact_id and alert_id <> :alert_id and state in ('PENDING', 'SENT')
+                         and opened_at <= :covers_until and covers_until >= :opened_at""",
+                    row,
+                ).fetchone()
+                state = SUPPRESSED_DUPLICATE if twin else PENDING
+                detail = f"same time as {twin['idempotency_key']}" if twin else ""
+                _append(db, row["idempotency_key"], now, state, 0, now, page.known_at, detail)
+                report.states[state] += 1
+        return report
+
+    def withdraw(self, alert_ids: Iterable[str], now: datetime) -> int:
+        """Take back what is still pending about alerts that are over; returns how many."""
+        count = 0
+        with self._transaction() as db:
+            for alert_id in alert_ids:
+                waiting = db.execute(
+                    "select idempotency_key, attempt, fresh_from from latest where alert_id = ? and state = 'PENDING'",
+                    (alert_id,),
+                ).fetchall()
+                for row in waiting:
+                    fresh = datetime.fromisoformat(row["fresh_from"])
+                    _append(
+                        db,
+                        row["idempotency_key"],
+                        now,
+                        WITHDRAWN,
+                        row["attempt"],
+                        None,
+                        fresh,
+                        "alert is over",
+                    )
+                    count += 1
+        return count
+
+    def deliveries(self, state: str | None = None, alert_id: str | None = None) -> list[Delivery]:
+        """Deliveries with their latest state, oldest first; all of them, or of one state or alert."""
+        rows = self._db.execute(
+            """select * from latest where (:state is null or state = :state)
+               and (:alert_id is null or alert_id = :alert_id) order by known_at, level, idempotency_key""",
+            {"state": state, "alert_id": alert_id},
+        )
+        return [_delivery(row) for row in rows]
+
+    def history(self, idempotency_key: str) -> list[str]:
+        """The states that one delivery went through, oldest first."""
+        rows = self._db.execute(
+            "select state from events where idempotency_key = ? order by id", (idempotency_key,)
+        )
+        return [row["state"] for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Deliveries by state."""
+        return dict(
+            self._db.execute("select state, count(*) from latest group by state order by state").fetchall()
+        )
+
+    def oldest_pending(self) -> datetime | None:
+        """When the oldest page that still waits could have been known; None when nothing waits."""
+        row = self._db.execute("select min(known_at) as at from latest where state = 'PENDING'").fetchone()
+        return datetime.fromisoformat(row["at"]) if row["at"] else None
+
+    def deliver(
+        self,
+        now: datetime,
+        channels: Mapping[str, Channel],
+        addresses: Mapping[str, Contact],
+        link_base: str = "",
+    ) -> Report:
+        """Send what is due, critical pages first.
+
+        Args:
+            now: current time, UTC: it alone decides what is due, stale or in quiet hours.
+            channels: by name, as in the contacts.
+            addresses: contacts by id; looked up now, so that nothing is sent to an old address and the ledger
+                holds none.
+            link_base: address of the pages.
+
+        Returns:
+            Counts by the state reached (PENDING: put off), and a line for each permanent failure.
+
+        Raises:
+            OutboxBusy: another process is delivering.
+        """
+        report = Report()
+        with self._alone():
+            due = [
+                d for d in self.deliveries(PENDING) if d.next_attempt_at is None or d.next_attempt_at <= now
+            ]
+            due.sort(key=lambda d: d.page.severity != "critical")
+            for delivery in due:
+                state, next_at, fresh_from, detail = self._try(delivery, now, channels, addresses, link_base)
+                with self._transaction() as db:
+                    attempt = delivery.attempt + (state in (SENT, FAILED) or detail.startswith("retry"))
+                    key = delivery.page.idempotency_key
+                    _append(db, key, now, state, attempt, next_at, fresh_from, detail)
+                report.states[state] += 1
+                if state == FAILED:
+                    page = delivery.page
+                    report.failures.append(f"{page.rule} {page.alert_id} by {page.channel}: {detail}")
+        return report
+
+    def _try(
+        self,
+        delivery: Delivery,
+        now: datetime,
+        channels: Mapping[str, Channel],
+        addresses: Mapping[str, Contact],
+        link_base: str,
+    ) -> tuple[str, datetime | None, datetime, str]:
+        """Send one page unless it must not or cannot be; returns state, next attempt, fresh from, detail."""
+        page, fresh = delivery.page, delivery.fresh_from
+        if now - fresh > page.stale_after:
+            if delivery.attempt:
+                return FAILED, None, fresh, f"given up after {delivery.attempt} attempts: {delivery.detail}"
+            return (
+                SUPPRESSED_STALE,
+                None,
+                fresh,
+                f"{(now - fresh).total_seconds() / 60:.0f} min old when sent",
+            )
+        contact = addresses.get(page.contact_id)
+        if contact is None:
+            return FAILED, None, fresh, "the contact is no longer on file"
+        quiet_until = None if page.severity == "critical" else contact.quiet_until(now)
+        if quiet_until is not None:
+            return PENDING, quiet_until, quiet_until, "quiet hours"
+        channel = channels.get(page.channel)
+        if channel is None:
+            return FAILED, None, fresh, f"no channel {page.channel} is configured"
+        try:
+            channel.send(message_of(page, link_base), contact.address)
+        except TransientFailure as failure:
+            wait = min(RETRY_FIRST * 2**delivery.attempt, RETRY_LONGEST)
+            if failure.retry_after_s is not None:
+                wait = min(max(wait, timedelta(seconds=failure.retry_after_s)), RETRY_LONGEST)
+            return PENDING, now + wait, fresh, f"retry: {failure}"
+        except PermanentFailure as failure:
+            return FAILED, None, fresh, str(failure)
+        return SENT, None, fresh, ""
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the right to deliver; the system takes it back when the process dies."""
+        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OutboxBusy(f"{self.path}: another process is delivering") from error
+            yield
+        finally:
+            os.close(lock)
+
+
+def _append(
+    db: sqlite3.Connection,
+    key: str,
+    now: datetime,
+    state: str,
+    attempt: int,
+    next_at: datetime | None,
+    fresh_from: datetime,
+    detail: str,
+) -> None:
+    db.execute(
+        """insert into events (idempotency_key, at, state, attempt, next_attempt_at, fresh_from, detail)
+           values (?, ?, ?, ?, ?, ?, ?)""",
+        (key, _text(now), state, attempt, _text(next_at) if next_at else None, _text(fresh_from), detail),
+    )
+
+
+_TIMES = ("at", "known_at", "opened_at", "covers_until")
+
+
+def _row_of(page: Page) -> dict:
+    row = {f.name: getattr(page, f.name) for f in fields(page) if f.name != "stale_after"}
+    row |= {name: _text(row[name]) for name in _TIMES}
+    return row | {"idempotency_key": page.idempotency_key, "stale_after_s": page.stale_after.total_seconds()}
+
+
+def _delivery(row: sqlite3.Row) -> Delivery:
+    values = {f.name: row[f.name] for f in fields(Page) if f.name != "stale_after"}
+    values |= {name: datetime.fromisoformat(row[name]) for name in _TIMES}
+    return Delivery(
+        page=Page(**values, stale_after=timedelta(seconds=row["stale_after_s"])),
+        state=row["state"],
+        attempt=row["attempt"],
+        next_attempt_at=datetime.fromisoformat(row["next_attempt_at"]) if row["next_attempt_at"] else None,
+        fresh_from=datetime.fromisoformat(row["fresh_from"]),
+        detail=row["state_detail"],
+    )

@@ -1,0 +1,61 @@
+"""The index of all days that have a page.
+
+Belongs here: reading a page's key figures back and rendering the list. Does not belong here: the
+pages themselves (`page.py`).
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import unescape
+
+from fallrisk_assets.dashboards.page import SUMMARY_META
+from fallrisk_assets.dashboards.rendering import static, template
+
+FIGURES = (
+    "patients",
+    "high",
+    "not_scored",
+    "falls",
+    "open_alerts",
+    "quarantined",
+    "failed_checks",
+    "missing",
+)
+"""Key figures in the order of the index's columns."""
+
+_META = re.compile(rf'<meta name="{SUMMARY_META}" content="([^"]*)">')
+
+
+@dataclass(frozen=True, slots=True)
+class DayEntry:
+    """One day that has a page, with its key figures (empty when the page holds none)."""
+
+    day: dt.date
+    figures: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def render_index(days: Sequence[DayEntry]) -> str:
+    """Return the HTML that links every day, newest first; order and repetition do not matter.
+
+    Args:
+        days: the days present; of a repeated day the last entry counts.
+    """
+    entries = sorted({entry.day: entry for entry in days}.values(), key=lambda entry: entry.day, reverse=True)
+    return template("index.html.j2").render(days=entries, names=FIGURES, style=static("page.css"))
+
+
+def read_entry(day: dt.date, head: str) -> DayEntry:
+    """Return the entry of a page from the beginning of its HTML.
+
+    Args:
+        day: the page's day.
+        head: at least the head element up to the summary (the first 4 KB).
+    """
+    found = _META.search(head)
+    if found is None:
+        return DayEntry(day)
+    figures = json.loads(unescape(found.group(1)))
+    return DayEntry(day, {name: figures.get(name) for name in FIGURES})

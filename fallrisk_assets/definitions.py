@@ -1,0 +1,50 @@
+"""The code location: the only place that binds assets, checks, jobs, sensors, schedules and resources.
+
+What belongs here: the binding. What does not: anything else.
+"""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+
+from fallrisk_assets.alerts import assets as alerts
+from fallrisk_assets.alerts import run_failure
+from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.dashboards import assets as dashboards
+from fallrisk_assets.environments import Environment, resources_for
+from fallrisk_assets.fhir import assets as fhir
+from fallrisk_assets.jobs import partitioned_jobs
+from fallrisk_assets.mobility import assets as mobility
+from fallrisk_assets.risk import assets as risk
+from fallrisk_assets.schedules import close_the_day, fill_silent_hours, read_identities
+from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor
+from fallrisk_assets.telemetry import assets as telemetry
+from fallrisk_assets.warehouse import assets as warehouse
+
+DOMAINS: tuple[ModuleType, ...] = (telemetry, mobility, risk, alerts, clinic, fhir, warehouse, dashboards)
+
+
+def build_defs(
+    environment: Environment = "local", overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """Return fresh definitions for an environment.
+
+    Args:
+        environment: Which resources are used.
+        overrides: Resources that take the place of the environment's, by name.
+    """
+    assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
+    checks = [c for domain in DOMAINS for c in dg.load_asset_checks_from_modules([domain])]
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks,
+        jobs=partitioned_jobs([a for a in assets if isinstance(a, dg.AssetsDefinition)]),
+        sensors=[landing_sensor, clinic_sensor, assignment_sensor, *run_failure.sensors],
+        schedules=[fill_silent_hours, read_identities, close_the_day],
+        resources={**resources_for(environment), **(overrides or {})},
+    )
+
+
+defs = build_defs("local")

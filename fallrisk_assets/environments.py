@@ -1,0 +1,45 @@
+"""Which resources each environment uses: a readable dictionary for each.
+
+What belongs here: names of resources and where their settings come from. What does not: anything that is
+read at import (an `EnvVar` is looked up when a run starts).
+"""
+
+from typing import Any, Literal
+
+import dagster as dg
+
+from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.landing import Landing
+from fallrisk_assets.lake.reports import Reports
+from fallrisk_assets.warehouse.resource import Warehouse
+
+Environment = Literal["local", "aws"]
+
+
+def resources_for(environment: Environment) -> dict[str, Any]:
+    """Return fresh resources for an environment.
+
+    Raises:
+        ValueError: there is no such environment.
+    """
+    if environment == "local":
+        return {
+            "lake": Lake(),
+            "landing": Landing(),
+            "reports": Reports(),
+            "warehouse": Warehouse(),
+            "outbox": OutboxResource(),
+        }
+    if environment == "aws":
+        return {
+            "lake": Lake(
+                root=dg.EnvVar("FALLRISK_LAKE"),
+                catalog={"type": "glue", "warehouse": dg.EnvVar("FALLRISK_LAKE")},
+            ),
+            "landing": Landing(root=dg.EnvVar("FALLRISK_LANDING")),
+            "reports": Reports(),
+            "warehouse": Warehouse(),
+            "outbox": OutboxResource(),
+        }
+    raise ValueError(f"no environment {environment!r}: local or aws")

@@ -1,0 +1,80 @@
+"""The landing zone: immutable files as they were received, on local disk or S3.
+
+What belongs here: listing and reading by key. What does not: what is inside a file.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import pyarrow.fs as pafs
+
+from fallrisk_assets.lake.resource import data_folder
+
+RECEIVED_AT_FORMAT = "%Y%m%dT%H%M%SZ"
+
+
+def received_at_of(key: str) -> dt.datetime:
+    """Return when a file was received, from the beginning of its name (`20260105T070312Z-…`).
+
+    Raises:
+        ValueError: the name does not begin with a time of receipt.
+    """
+    stamp = key.rsplit("/", 1)[-1].partition("-")[0]
+    return dt.datetime.strptime(stamp, RECEIVED_AT_FORMAT).replace(tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LandedFile:
+    """A file in the landing zone.
+
+    Attributes:
+        key: Name inside the zone, such as `telemetry/20260105T070000Z-imu-1-0a1b2c3d.jsonl.gz`.
+        size: Bytes.
+        modified_ns: Last change, nanoseconds since the epoch.
+    """
+
+    key: str
+    size: int
+    modified_ns: int
+
+
+class Landing(dg.ConfigurableResource):
+    """Files that devices and the clinic dropped.
+
+    Attributes:
+        root: Folder or `s3://` address; empty means `<data folder>/landing`.
+    """
+
+    root: str = ""
+
+    @cached_property
+    def _located(self) -> tuple[pafs.FileSystem, str]:
+        root = self.root or str(Path(data_folder()) / "landing")
+        if "://" in root:
+            return pafs.FileSystem.from_uri(root.rstrip("/"))
+        path = Path(root).absolute()
+        path.mkdir(parents=True, exist_ok=True)
+        return pafs.LocalFileSystem(), str(path)
+
+    def list(self, folder: str) -> list[LandedFile]:
+        """List the files of a folder by key; names that begin with a dot are still being written."""
+        filesystem, base = self._located
+        found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
+        return sorted(
+            LandedFile(f"{folder}/{info.base_name}", info.size, info.mtime_ns or 0)
+            for info in found
+            if info.type == pafs.FileType.File and not info.base_name.startswith(".")
+        )
+
+    def read(self, key: str) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        filesystem, base = self._located
+        with filesystem.open_input_stream(f"{base}/{key}", compression=None) as stream:
+            return stream.read()

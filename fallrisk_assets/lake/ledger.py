@@ -1,0 +1,209 @@
+"""The partition ledger: what has been published for which partition, zero rows included.
+
+What belongs here: entries (one small JSON object for each table and partition, replaced in one step) and
+lineage (one immutable object for each publication). What does not: the rows.
+
+The entry is written after the Iceberg commit. A run killed between the two leaves rows that the
+ledger does not vouch for; the next run of the partition replaces both.
+"""
+
+import fcntl
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from fallrisk_assets.contract import ContractType
+from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.partitions import is_hour_key
+
+
+class MissingPartition(LookupError):
+    """A partition was read that nobody has published."""
+
+    def __init__(self, table: str, key: str) -> None:
+        super().__init__(
+            f"{table} {key}: nothing has been published for this partition; materialise it first"
+        )
+        self.table = table
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class BucketEntry:
+    """What is published of one device bucket ("-" for tables without buckets) of a partition."""
+
+    rows: int
+    content_hash: str
+    input_hash: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What is published of one partition of a table."""
+
+    table: str
+    key: str
+    content_hash: str
+    rows: int
+    buckets: dict[str, BucketEntry]
+    snapshot_id: int | None
+    run_id: str
+    inputs: dict[str, str]
+
+    @classmethod
+    def of_buckets(
+        cls,
+        table: str,
+        key: str,
+        buckets: dict[str, BucketEntry],
+        snapshot_id: int | None,
+        run_id: str,
+        inputs: dict[str, str],
+    ) -> "LedgerEntry":
+        """Return an entry whose rows and content hash follow from its buckets; empty ones do not count."""
+        total = combined_hash(f"{name}={e.content_hash}" for name, e in sorted(buckets.items()) if e.rows)
+        rows = sum(e.rows for e in buckets.values())
+        return cls(table, key, total, rows, buckets, snapshot_id, run_id, inputs)
+
+    def with_buckets(self, buckets: dict[str, BucketEntry]) -> "LedgerEntry":
+        """Return this entry with other buckets."""
+        return self.of_buckets(
+            self.table, self.key, buckets, self.snapshot_id, self.run_id, self.inputs
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "table": self.table,
+            "key": self.key,
+            "rows": self.rows,
+            "content_hash": self.content_hash,
+            "snapshot_id": self.snapshot_id,
+            "run_id": self.run_id,
+            "inputs": self.inputs,
+            "buckets": {
+                b: {"rows": e.rows, "content_hash": e.content_hash, "input_hash": e.input_hash, "facts": e.facts}
+                for b, e in sorted(self.buckets.items())
+            },
+        }
+
+
+class Ledger:
+    """Entries under `<root>/_ledger/<table>/<key>.json`, lineage under `<root>/_lineage/`."""
+
+    def __init__(self, filesystem: pafs.FileSystem, root: str) -> None:
+        self._fs = filesystem
+        self._root = root
+
+    def _path(self, table: str, key: str) -> str:
+        return f"{self._root}/_ledger/{table}/{key.replace(':', '')}.json"
+
+    def find(self, model: ContractType, key: str) -> LedgerEntry | None:
+        """Return the entry of a partition, or None where nothing has been published."""
+        path = self._path(model.spec.identifier, key)
+        try:
+            with self._fs.open_input_stream(path) as stream:
+                raw = json.loads(stream.read())
+        except FileNotFoundError:
+            return None
+        return LedgerEntry(
+            table=raw["table"],
+            key=raw["key"],
+            content_hash=raw["content_hash"],
+            rows=raw["rows"],
+            buckets={b: BucketEntry(**e) for b, e in raw["buckets"].items()},
+            snapshot_id=raw["snapshot_id"],
+            run_id=raw["run_id"],
+            inputs=raw["inputs"],
+        )
+
+    def get(self, model: ContractType, key: str) -> LedgerEntry:
+        """Return the entry of a partition.
+
+        Raises:
+            MissingPartition: nothing has been published.
+        """
+        entry = self.find(model, key)
+        if entry is None:
+            raise MissingPartition(model.spec.identifier, key)
+        return entry
+
+    def put(
+        self, model: ContractType, entry: LedgerEntry, replaced: frozenset[str] | None = None
+    ) -> LedgerEntry:
+        """Replace an entry, or some buckets of it, in one step, and append its lineage.
+
+        Args:
+            model: The table.
+            entry: What is published now.
+            replaced: Buckets that this publication replaced; the others stay as another run may have
+                published them meanwhile. None replaces the whole entry.
+
+        Returns:
+            The entry as stored.
+        """
+        with self._locked(entry.table):
+            if replaced is not None and (current := self.find(model, entry.key)) is not None:
+                others = {b: e for b, e in current.buckets.items() if b not in replaced}
+                entry = entry.with_buckets({**others, **{b: entry.buckets[b] for b in replaced}})
+            raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
+            lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
+            self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)
+            self._write(self._path(entry.table, entry.key), raw)
+        return entry
+
+    @contextmanager
+    def _locked(self, table: str) -> Iterator[None]:
+        """Hold the table's ledger against other processes of this machine while it is read and replaced."""
+        if isinstance(self._fs, pafs.S3FileSystem):
+            yield
+            return
+        folder = f"{self._root}/_ledger"
+        self._fs.create_dir(folder, recursive=True)
+        with open(f"{folder}/.{table}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def keys(self, model: ContractType) -> list[str]:
+        """Return all published partition keys of a table, sorted."""
+        return sorted(self.changes(model))
+
+    def changes(self, model: ContractType) -> dict[str, int]:
+        """Return when each published partition's entry last changed (ns since the epoch), by key."""
+        folder = pafs.FileSelector(f"{self._root}/_ledger/{model.spec.identifier}", allow_not_found=True)
+        infos = [i for i in self._fs.get_file_info(folder) if not i.base_name.startswith(".")]
+        return {_key_of(i.base_name): i.mtime_ns or 0 for i in sorted(infos, key=lambda i: i.base_name)}
+
+    def lineage(self, model: ContractType, key: str) -> list[dict[str, Any]]:
+        """Return every publication of a partition, as recorded, sorted by snapshot and run."""
+        folder = f"{self._root}/_lineage/{model.spec.identifier}/{key.replace(':', '')}"
+        infos = self._fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        found = []
+        for info in sorted(infos, key=lambda i: i.path):
+            with self._fs.open_input_stream(info.path) as stream:
+                found.append(json.loads(stream.read()))
+        return found
+
+    def _write(self, path: str, raw: bytes) -> None:
+        folder, name = path.rsplit("/", 1)
+        self._fs.create_dir(folder, recursive=True)
+        if isinstance(self._fs, pafs.S3FileSystem):  # an object appears whole when its upload ends
+            with self._fs.open_output_stream(path) as stream:
+                stream.write(raw)
+            return
+        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
+        with self._fs.open_output_stream(temporary) as stream:
+            stream.write(raw)
+        self._fs.move(temporary, path)
+
+
+def _key_of(file_name: str) -> str:
+    """Return the partition key that an entry's file name spells without its colon."""
+    plain = file_name.removesuffix(".json")
+    return f"{plain[:-2]}:{plain[-2:]}" if is_hour_key(plain) else plain

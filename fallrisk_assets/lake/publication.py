@@ -1,0 +1,233 @@
+"""Publishing partitions of one table: validate, write files, commit all good ones at once, then vouch.
+
+What belongs here: law "nothing is published that its contract refuses", all or nothing for each
+partition, and the ledger entry that follows a commit. What does not: Dagster (see `publishing.py`).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fallrisk_assets.contract import OUTSIDE_SLICE, ContractReport, ContractType, arrow_schema, validate
+from fallrisk_assets.lake import tables
+from fallrisk_assets.lake.files import ContentHasher, parquet_writer, write_rows
+from fallrisk_assets.lake.ledger import BucketEntry, LedgerEntry
+from fallrisk_assets.partitions import window_of
+
+if TYPE_CHECKING:
+    from fallrisk_assets.lake.resource import Lake
+
+WHOLE = "-"
+
+
+class SliceRefused(ValueError):
+    """The contract refused rows of one or more partitions, which were therefore not published."""
+
+    def __init__(self, model: ContractType, reports: Mapping[str, ContractReport]) -> None:
+        said = "; ".join(f"{key}: {report.sentence()}" for key, report in sorted(reports.items()))
+        super().__init__(f"{model.spec.identifier} not published for {said}")
+        self.reports = dict(reports)
+
+
+@dataclass(slots=True)
+class _OpenSlice:
+    """A file being written for one partition and bucket."""
+
+    path: str
+    writer: pq.ParquetWriter
+    hasher: ContentHasher
+    input_hash: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Publication:
+    """New contents of some partitions of one table, gathered piece by piece and committed once.
+
+    Rows of one partition and bucket are added in their final order. A partition of `keys` that gets no
+    rows is published empty. Use as a context manager: leaving it without `commit` discards the files.
+    """
+
+    def __init__(self, lake: "Lake", model: ContractType, keys: Iterable[str], run_id: str = "") -> None:
+        self.model = model
+        self.keys = list(keys)
+        self.reports = {key: ContractReport(model) for key in self.keys}
+        self.entries: dict[str, LedgerEntry] = {}
+        self._lake = lake
+        self._run_id = run_id
+        self._open: dict[tuple[str, str], _OpenSlice] = {}
+        self._kept: set[tuple[str, str]] = set()
+        self._marked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self._previous = {key: lake.ledger.find(model, key) for key in self.keys}
+        self._inputs: dict[str, dict[str, str]] = {key: {} for key in self.keys}
+
+    def __enter__(self) -> "Publication":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self._open.values():
+            part.writer.close()
+            if part.path:
+                self._lake.filesystem.delete_file(part.path)
+        self._open.clear()
+
+    @property
+    def bad(self) -> dict[str, ContractReport]:
+        """Verdicts of the partitions that the contract refused."""
+        return {key: report for key, report in self.reports.items() if not report.passed}
+
+    def previous(self, key: str, bucket: int | None = None) -> BucketEntry | None:
+        """Return what is published now of a partition (and bucket), or None."""
+        entry = self._previous[key]
+        return entry.buckets.get(_name(bucket)) if entry else None
+
+    def previous_buckets(self, key: str) -> list[int]:
+        """Return the device buckets that are published now of a partition."""
+        entry = self._previous[key]
+        return sorted(int(b) for b in entry.buckets if b != WHOLE) if entry else []
+
+    def keep(self, key: str, bucket: int | None = None) -> bool:
+        """Leave a partition (or bucket) as it is published; False where there is nothing to keep."""
+        if self.previous(key, bucket) is None:
+            return False
+        self._kept.add((key, _name(bucket)))
+        return True
+
+    def note_input(self, key: str, table: str, content_hash: str) -> None:
+        """Record what a partition was made from, for its lineage."""
+        self._inputs[key][table] = content_hash
+
+    def mark(self, key: str, bucket: int | None = None, *, input_hash: str = "", **facts: Any) -> None:
+        """Set the input hash and small facts of a partition (or bucket), rows or no rows."""
+        old_hash, old_facts = self._marked.get((key, _name(bucket)), ("", {}))
+        self._marked[key, _name(bucket)] = (input_hash or old_hash, {**old_facts, **facts})
+
+    def add(self, key: str, data: pa.Table, bucket: int | None = None) -> ContractReport:
+        """Validate rows and write them to the partition's new file.
+
+        Args:
+            key: One of the publication's partition keys.
+            data: Rows in the contract's schema, in their final order.
+            bucket: Device bucket, for bucketed tables.
+
+        Returns:
+            The verdict on these rows; a refused one keeps the whole partition from being published.
+        """
+        report = validate(self.model, data)
+        self._check_slice(key, data, bucket, report)
+        self.reports[key].merge(report)
+        if not report.passed or data.num_rows == 0:
+            return report
+        part = self._open.get((key, _name(bucket)))
+        if part is None:
+            part = self._start(key, bucket)
+        write_rows(part.writer, self.model, data)
+        part.hasher.update(data)
+        return report
+
+    def commit(self) -> dict[str, LedgerEntry]:
+        """Publish every partition whose rows the contract accepted, in one commit; then vouch for them.
+
+        Returns:
+            The new ledger entries by key, without the refused partitions (see `bad`).
+        """
+        good = [key for key in self.keys if self.reports[key].passed]
+        for (key, _), part in self._open.items():
+            part.writer.close()
+            if key not in good:
+                self._lake.filesystem.delete_file(part.path)
+        snapshot_id = None
+        for keys, buckets in self._replaced(good):
+            chosen = [
+                self._lake.uri(p.path)
+                for (key, bucket), p in self._open.items()
+                if key in keys and (buckets is None or int(bucket) in buckets)
+            ]
+            snapshot_id = tables.replace_slices(
+                lambda: self._lake.table(self.model),
+                tables.slice_filter(self.model, keys, buckets),
+                chosen,
+                {"fallrisk.run-id": self._run_id, "fallrisk.partitions": f"{keys[0]}…{keys[-1]}"},
+            )
+        for key in good:
+            entry = self._entry(key, snapshot_id)
+            kept = {bucket for k, bucket in self._kept if k == key}
+            replaced = frozenset(entry.buckets) - kept if kept else None
+            self.entries[key] = self._lake.ledger.put(self.model, entry, replaced)
+        self._open.clear()
+        return self.entries
+
+    def _replaced(self, good: list[str]) -> list[tuple[list[str], list[int] | None]]:
+        """Group partitions by the buckets that are replaced in them: usually one group, one commit."""
+        groups: dict[tuple[int, ...] | None, list[str]] = {}
+        for key in good:
+            kept = {b for k, b in self._kept if k == key}
+            if WHOLE in kept:
+                continue
+            if not kept:
+                groups.setdefault(None, []).append(key)
+                continue
+            touched = {b for k, b in self._open if k == key} | {b for k, b in self._marked if k == key}
+            touched |= {str(b) for b in self.previous_buckets(key)}
+            if chosen := sorted(int(b) for b in touched - kept):
+                groups.setdefault(tuple(chosen), []).append(key)
+        return [(keys, list(buckets) if buckets is not None else None) for buckets, keys in groups.items()]
+
+    def _entry(self, key: str, snapshot_id: int | None) -> LedgerEntry:
+        previous = self._previous[key]
+        buckets: dict[str, BucketEntry] = {}
+        names = {b for k, b in (*self._open, *self._marked, *self._kept) if k == key} or {WHOLE}
+        for name in names:
+            if (key, name) in self._kept and previous is not None:
+                buckets[name] = previous.buckets[name]
+                continue
+            part = self._open.get((key, name))
+            input_hash, facts = self._marked.get((key, name), ("", {}))
+            hasher = part.hasher if part else ContentHasher(arrow_schema(self.model))
+            buckets[name] = BucketEntry(hasher.rows, hasher.hexdigest(), input_hash, facts)
+        return LedgerEntry.of_buckets(
+            self.model.spec.identifier,
+            key,
+            buckets,
+            snapshot_id if snapshot_id is not None else (previous.snapshot_id if previous else None),
+            self._run_id,
+            self._inputs[key],
+        )
+
+    def _start(self, key: str, bucket: int | None) -> _OpenSlice:
+        spec = self.model.spec
+        folder = f"{self._lake.base}/{spec.namespace}/{spec.name}/{key.replace(':', '')}"
+        self._lake.filesystem.create_dir(folder, recursive=True)
+        path = f"{folder}/{_name(bucket).replace(WHOLE, 'all')}-{uuid.uuid4().hex}.parquet"
+        writer = parquet_writer(self.model, path, self._lake.filesystem)
+        part = _OpenSlice(path, writer, ContentHasher(arrow_schema(self.model)))
+        self._open[key, _name(bucket)] = part
+        return part
+
+    def _check_slice(self, key: str, data: pa.Table, bucket: int | None, report: ContractReport) -> None:
+        """Refuse rows outside the partition or of another bucket."""
+        spec = self.model.spec
+        if data.num_rows == 0 or not report.passed:
+            return
+        if spec.slice_column is not None:
+            start, end = window_of(key)
+            extremes = pc.min_max(data[spec.slice_column]).as_py()
+            low, high = (start, end) if spec.slicing == "hour" else (start.date(), end.date())
+            if extremes["min"] < low or extremes["max"] >= high:
+                report.counts[f"{spec.slice_column}: {OUTSIDE_SLICE}"] = data.num_rows
+                report.failed_rows = data.num_rows
+        if spec.bucketed != (bucket is not None):
+            raise ValueError(f"{spec.identifier}: bucketed tables, and only they, are written by bucket")
+        if bucket is not None:
+            extremes = pc.min_max(data["device_bucket"]).as_py()
+            if extremes["min"] != bucket or extremes["max"] != bucket:
+                report.counts[f"device_bucket: {OUTSIDE_SLICE}"] = data.num_rows
+                report.failed_rows = data.num_rows
+
+
+def _name(bucket: int | None) -> str:
+    return WHOLE if bucket is None else str(bucket)

@@ -1,0 +1,175 @@
+"""The lake as a Dagster resource: local disk and a SQLite catalog, or S3 and Glue, by configuration.
+
+What belongs here: where the lake is and how a table is read by its name. What does not: how it is
+written (`publication.py`) and what pyiceberg needs (`tables.py`).
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.fs as pafs
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.table import Table as IcebergTable
+
+from fallrisk_assets.contract import ContractType, arrow_schema
+from fallrisk_assets.lake import tables
+from fallrisk_assets.lake.files import read_rows
+from fallrisk_assets.lake.ledger import Ledger
+from fallrisk_assets.lake.publication import Publication
+
+DATA_VARIABLE = "FALLRISK_DATA"
+
+
+def data_folder(configured: str = "") -> str:
+    """Return the data folder: as configured, else from `FALLRISK_DATA`, else `data`; read when used."""
+    return configured or os.environ.get(DATA_VARIABLE, "") or "data"
+
+
+class Lake(dg.ConfigurableResource):
+    """Iceberg tables, their ledger and the lake's files, reached by contract.
+
+    Attributes:
+        root: Folder or `s3://` address of the lake; empty means `<data folder>/lake`.
+        catalog: pyiceberg catalog properties; empty means SQLite beside the lake.
+    """
+
+    root: str = ""
+    catalog: dict[str, str] = {}
+
+    @cached_property
+    def address(self) -> str:
+        """Absolute address of the lake: a local path or an `s3://` address."""
+        root = self.root or str(Path(data_folder()) / "lake")
+        return root.rstrip("/") if "://" in root else str(Path(root).absolute())
+
+    @cached_property
+    def _located(self) -> tuple[pafs.FileSystem, str]:
+        if "://" in self.address:
+            return pafs.FileSystem.from_uri(self.address)
+        Path(self.address).mkdir(parents=True, exist_ok=True)
+        return pafs.LocalFileSystem(), self.address
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The file system that holds the lake."""
+        return self._located[0]
+
+    @property
+    def base(self) -> str:
+        """The lake's folder inside `filesystem`."""
+        return self._located[1]
+
+    def uri(self, path: str) -> str:
+        """Return the address that Iceberg stores for a path inside `filesystem`."""
+        return path if isinstance(self.filesystem, pafs.LocalFileSystem) else f"s3://{path}"
+
+    def _path(self, uri: str) -> str:
+        return uri.removeprefix("file://").removeprefix("s3://")
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        properties = dict(self.catalog) or {
+            "type": "sql",
+            "uri": f"sqlite:///{self.base}/catalog.db",
+            "warehouse": f"file://{self.base}",
+        }
+        return load_catalog("fallrisk", **properties)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What has been published for which partition."""
+        return Ledger(self.filesystem, self.base)
+
+    def table(self, model: ContractType) -> IcebergTable:
+        """Return the Iceberg table of a contract as it is now, created where it does not exist."""
+        return tables.evolve(tables.open_table(self._catalog, model), model)
+
+    def publication(self, model: ContractType, keys: Sequence[str], run_id: str = "") -> Publication:
+        """Begin to publish partitions; see `Publication`."""
+        return Publication(self, model, keys, run_id)
+
+    def files(
+        self,
+        model: ContractType,
+        keys: Sequence[str],
+        *,
+        buckets: Sequence[int] | None = None,
+        optional: bool = False,
+        as_of: int | None = None,
+    ) -> list[tables.DataFile]:
+        """List the files of partitions.
+
+        Args:
+            model: The table.
+            keys: Partition keys; for a table without slices any single text.
+            buckets: Only these device buckets.
+            optional: Take a partition that was never published for an empty one.
+            as_of: Snapshot to look at instead of the newest (the ledger is then not asked).
+
+        Raises:
+            MissingPartition: a partition has never been published and is not `optional`.
+        """
+        if as_of is None and not optional:
+            for key in keys:
+                self.ledger.get(model, key)
+        return tables.list_files(self.table(model), model, keys, buckets, as_of)
+
+    def read(
+        self,
+        model: ContractType,
+        keys: Sequence[str],
+        *,
+        columns: list[str] | None = None,
+        where: Any = None,
+        buckets: Sequence[int] | None = None,
+        optional: bool = False,
+        as_of: int | None = None,
+    ) -> pa.Table:
+        """Read whole partitions into one table, in the order of keys, buckets and rows as written.
+
+        Args:
+            model: The table.
+            keys: Partition keys.
+            columns: Only these columns, in this order.
+            where: pyarrow filter expression.
+            buckets: Only these device buckets.
+            optional: Take a partition that was never published for an empty one.
+            as_of: Snapshot to read instead of the newest.
+
+        Raises:
+            MissingPartition: a partition has never been published and is not `optional`.
+        """
+        schema = arrow_schema(model)
+        if columns:
+            schema = pa.schema([schema.field(name) for name in columns])
+        found = self.files(model, keys, buckets=buckets, optional=optional, as_of=as_of)
+        pieces = [self.read_file(model, f, columns=columns, where=where) for f in found]
+        return pa.concat_tables([schema.empty_table(), *pieces]).combine_chunks()
+
+    def read_file(
+        self, model: ContractType, file: tables.DataFile, columns: list[str] | None = None, where: Any = None
+    ) -> pa.Table:
+        """Read one listed file."""
+        return read_rows(model, self._path(file.path), self.filesystem, columns, where)
+
+    def open_file(self, file: tables.DataFile) -> pa.NativeFile:
+        """Open a listed file for random access; the caller closes it."""
+        return self.filesystem.open_input_file(self._path(file.path))
+
+    def snapshots(self, model: ContractType) -> list[dict[str, Any]]:
+        """Return the table's snapshots, oldest first."""
+        return tables.summary_of(self.table(model))
+
+    def by_bucket(
+        self, model: ContractType, keys: Sequence[str], *, optional: bool = False
+    ) -> Iterator[tuple[int, list[tables.DataFile]]]:
+        """Yield each device bucket with its files, so that a range is read device by device."""
+        grouped: dict[int, list[tables.DataFile]] = {}
+        for file in self.files(model, keys, optional=optional):
+            grouped.setdefault(file.bucket or 0, []).append(file)
+        yield from sorted(grouped.items())

@@ -1,0 +1,210 @@
+"""Iceberg tables of contracts: create, replace slices in one commit, list files, look back.
+
+What belongs here: everything that speaks to pyiceberg. What does not: validation and the ledger.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, NoSuchTableError
+from pyiceberg.expressions import (
+    AlwaysTrue,
+    And,
+    BooleanExpression,
+    EqualTo,
+    GreaterThanOrEqual,
+    In,
+    LessThan,
+    Or,
+)
+from pyiceberg.table import Table as IcebergTable
+
+from fallrisk_assets.contract import ContractType
+from fallrisk_assets.partitions import hour_key, window_of
+from fallrisk_assets.schemas import iceberg_partition_spec, iceberg_schema
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_COMMIT_ATTEMPTS = 8
+_TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "commit.retry.num-retries": "8",
+    # Statistics of every column of a wide table cost more than they prune.
+    "write.metadata.metrics.max-inferred-column-defaults": "12",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file of a table: where it is, which partition and device bucket it holds, how many rows."""
+
+    path: str
+    key: str
+    bucket: int | None
+    rows: int
+
+
+def open_table(catalog: Catalog, model: ContractType) -> IcebergTable:
+    """Load a table, creating it (and its namespace) from the contract where it does not exist."""
+    identifier = model.spec.identifier
+    try:
+        return catalog.load_table(identifier)
+    except NoSuchTableError:
+        pass
+    try:
+        catalog.create_namespace(model.spec.namespace)
+    except NamespaceAlreadyExistsError:
+        pass
+    return catalog.create_table_if_not_exists(
+        identifier,
+        iceberg_schema(model),
+        partition_spec=iceberg_partition_spec(model),
+        properties={**_TABLE_PROPERTIES, "comment": (model.__doc__ or "").strip().splitlines()[0]},
+    )
+
+
+def evolve(table: IcebergTable, model: ContractType) -> IcebergTable:
+    """Add columns that the contract has gained; an incompatible change is refused by pyiceberg."""
+    wanted = iceberg_schema(model)
+    known = {f.field_id for f in table.schema().fields}
+    if all(f.field_id in known for f in wanted.fields):
+        return table
+    with table.update_schema() as update:
+        update.union_by_name(wanted)
+    return table.refresh()
+
+
+def slice_filter(model: ContractType, keys: Sequence[str], buckets: Iterable[int] | None) -> BooleanExpression:
+    """Return the predicate of whole partitions (and device buckets): contiguous keys become one range."""
+    column = model.spec.slice_column
+    predicate: BooleanExpression = AlwaysTrue()
+    if column is not None:
+        spans: list[list[dt.datetime]] = []
+        for start, end in sorted(window_of(k) for k in keys):
+            if spans and spans[-1][1] == start:
+                spans[-1][1] = end
+            else:
+                spans.append([start, end])
+        ranges: list[BooleanExpression] = []
+        for start, end in spans:
+            if model.spec.slicing == "hour":
+                low, high = start.isoformat(), end.isoformat()
+            else:
+                low, high = start.date().isoformat(), end.date().isoformat()
+            ranges.append(And(GreaterThanOrEqual(column, low), LessThan(column, high)))
+        predicate = ranges[0] if len(ranges) == 1 else Or(*ranges)
+    if buckets is not None:
+        chosen = sorted(set(buckets))
+        one = EqualTo("device_bucket", chosen[0]) if len(chosen) == 1 else In("device_bucket", chosen)
+        predicate = And(predicate, one)
+    return predicate
+
+
+def list_files(
+    table: IcebergTable,
+    model: ContractType,
+    keys: Sequence[str],
+    buckets: Iterable[int] | None = None,
+    snapshot_id: int | None = None,
+) -> list[DataFile]:
+    """Return the files of whole partitions, sorted by key, bucket and path."""
+    if table.current_snapshot() is None or not keys:
+        return []
+    scan = table.scan(
+        row_filter=slice_filter(model, keys, buckets), snapshot_id=snapshot_id, selected_fields=()
+    )
+    found = []
+    for task in scan.plan_files():
+        values = list(task.file.partition)
+        key = ""
+        if model.spec.slicing == "hour":
+            key = hour_key(_EPOCH + dt.timedelta(hours=values[0]))
+        elif model.spec.slicing == "day":
+            day = values[0]
+            key = str(day if isinstance(day, dt.date) else (_EPOCH + dt.timedelta(days=day)).date())
+        bucket = int(values[1]) if model.spec.bucketed else None
+        found.append(DataFile(task.file.file_path, key, bucket, task.file.record_count))
+    return sorted(found, key=lambda f: (f.key, f.bucket or 0, f.path))
+
+
+def replace_slices(
+    load: Callable[[], IcebergTable],
+    predicate: BooleanExpression,
+    paths: Sequence[str],
+    properties: dict[str, str],
+) -> int | None:
+    """Replace the rows of whole partitions by files, in one transaction.
+
+    Args:
+        load: Returns the table freshly loaded; called again when another writer came first.
+        predicate: Whole partitions that are replaced.
+        paths: Files with the new rows; none empties the partitions.
+        properties: Written into the snapshot's summary.
+
+    Returns:
+        The snapshot that a reader sees now, or None where the table has never had rows.
+
+    Raises:
+        CommitFailedException: other writers kept coming first.
+        ValidationException: another writer changed the same partitions meanwhile.
+    """
+    for attempt in range(_COMMIT_ATTEMPTS):
+        table = load()
+        if table.current_snapshot() is None and not paths:
+            return None
+        try:
+            with table.transaction() as transaction:
+                if table.current_snapshot() is not None:
+                    transaction.delete(predicate, snapshot_properties=properties)
+                if paths:
+                    transaction.add_files(
+                        list(paths), snapshot_properties=properties, check_duplicate_files=False
+                    )
+        except CommitFailedException:
+            if attempt == _COMMIT_ATTEMPTS - 1:
+                raise
+            continue
+        snapshot = table.current_snapshot()
+        return snapshot.snapshot_id if snapshot else None
+    raise AssertionError("unreachable")
+
+
+def expire(table: IcebergTable, older_than: dt.datetime) -> int:
+    """Forget untagged snapshots older than a moment; return how many."""
+    named = {ref.snapshot_id for ref in table.metadata.refs.values()}
+    old = [
+        s.snapshot_id
+        for s in table.metadata.snapshots
+        if s.timestamp_ms < older_than.timestamp() * 1000 and s.snapshot_id not in named
+    ]
+    if old:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+    return len(old)
+
+
+def summary_of(table: IcebergTable) -> list[dict[str, Any]]:
+    """Return one row for each snapshot that readers have seen: id, time, operation, rows, run.
+
+    A replacement leaves two snapshots, of which the first (rows deleted, none added) was never current.
+    """
+    rows = []
+    seen = {entry.snapshot_id for entry in table.metadata.snapshot_log}
+    for snapshot in table.metadata.snapshots:
+        if snapshot.snapshot_id not in seen:
+            continue
+        summary = snapshot.summary
+        extra = dict(summary.additional_properties) if summary else {}
+        rows.append(
+            {
+                "snapshot_id": snapshot.snapshot_id,
+                "committed_at": dt.datetime.fromtimestamp(snapshot.timestamp_ms / 1000, dt.UTC),
+                "operation": summary.operation.value if summary else "",
+                "total_records": int(extra.get("total-records", 0)),
+                "run_id": extra.get("fallrisk.run-id", ""),
+            }
+        )
+    return rows

@@ -1,0 +1,255 @@
+"""How a contract becomes a Dagster asset: the check, the column schema, ranges, and what a run reports.
+
+What belongs here: the one adapter between publications and Dagster events (partition-aware checks are
+a preview interface, so they are touched nowhere else). What does not: any particular dataset.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import dagster as dg
+
+from fallrisk_assets.contract import ContractReport, ContractType
+from fallrisk_assets.lake import Lake, Publication, SliceRefused
+from fallrisk_assets.schemas import dagster_column_schema
+
+# Partition-aware checks and single-run backfills are preview and beta interfaces in Dagster 1.13; the
+# version is pinned exactly, so a warning for each asset on every load tells nobody anything new.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+logger = logging.getLogger(__name__)
+
+CONTRACT_CHECK = "keeps_its_contract"
+
+#: Only what passes by itself is tried again: a busy catalog, a lost connection.
+TRANSIENT = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+Previews = Mapping[str, dg.MetadataValue]
+Body = Callable[[dg.AssetExecutionContext, Lake, dict[ContractType, Publication]], None]
+
+
+def contract_spec(
+    model: ContractType,
+    *,
+    partitions_def: dg.PartitionsDefinition,
+    group_name: str,
+    deps: Sequence[Any] = (),
+    kinds: Iterable[str] = ("python", "iceberg"),
+    owners: Sequence[str] = ("team:data-engineering",),
+    description: str = "",
+    key: str = "",
+    freshness: dg.FreshnessPolicy | None = None,
+) -> dg.AssetSpec:
+    """Return the asset spec of a table: name, description, column schema and tags from its contract."""
+    return dg.AssetSpec(
+        key or model.spec.name,
+        partitions_def=partitions_def,
+        deps=deps,
+        group_name=group_name,
+        kinds=set(kinds),
+        owners=list(owners),
+        description=description or (model.__doc__ or "").strip(),
+        freshness_policy=freshness,
+        metadata={
+            "dagster/column_schema": dagster_column_schema(model),
+            "dagster/table_name": model.spec.identifier,
+            "grain": model.spec.grain,
+            "person column": model.spec.person or "none",
+        },
+        tags={"namespace": model.spec.namespace},
+    )
+
+
+def contract_check(model: ContractType, spec: dg.AssetSpec) -> dg.AssetCheckSpec:
+    """Return the blocking check that the write itself evaluates."""
+    return dg.AssetCheckSpec(
+        CONTRACT_CHECK,
+        asset=spec.key,
+        blocking=True,
+        partitions_def=spec.partitions_def,
+        description=(
+            f"Every row of {model.spec.identifier} keeps its contract: types, required values, ranges, "
+            f"vocabularies, and one row for each {', '.join(model.spec.key)}. Nothing is published otherwise."
+        ),
+    )
+
+
+def contract_assets(
+    *models: ContractType,
+    name: str,
+    partitions_def: dg.PartitionsDefinition,
+    group_name: str,
+    deps: Sequence[Any] = (),
+    keys: Mapping[ContractType, str] | None = None,
+    kinds: Iterable[str] = ("python", "iceberg"),
+    owners: Sequence[str] = ("team:data-engineering",),
+    resource_keys: Iterable[str] = (),
+    freshness: dg.FreshnessPolicy | None = None,
+    pool: str | None = None,
+) -> Callable[[Body], dg.AssetsDefinition]:
+    """Make one step that publishes one or more tables, a partition or a range at a time.
+
+    The decorated function gets `(context, lake, publications)` and adds rows to
+    `publications[Model]`; the step then commits each table once, evaluates the contract checks from the
+    same pass and reports each partition. Refused partitions are not published: their checks fail, the
+    good ones are recorded, and the step raises naming the refused.
+
+    Args:
+        models: Tables that the step publishes.
+        name: Name of the step.
+        partitions_def: Partitions of all the tables.
+        group_name: Group in the UI.
+        deps: Upstream assets (`AssetDep` where a mapping is needed).
+        keys: Asset keys where they differ from the tables' names.
+        kinds: Kinds shown in the UI.
+        owners: Owners shown in the UI.
+        resource_keys: Further resources that the function takes from `context.resources`.
+        freshness: When the tables count as stale.
+        pool: Concurrency pool of the step.
+    """
+
+    def build(body: Body) -> dg.AssetsDefinition:
+        description = (body.__doc__ or "").strip()
+        specs = {
+            model: contract_spec(
+                model,
+                partitions_def=partitions_def,
+                group_name=group_name,
+                deps=deps,
+                kinds=kinds,
+                owners=owners,
+                description="\n\n".join(t for t in ((model.__doc__ or "").strip(), description) if t),
+                key=(keys or {}).get(model, ""),
+                freshness=freshness,
+            )
+            for model in models
+        }
+
+        @dg.multi_asset(
+            name=name,
+            specs=list(specs.values()),
+            check_specs=[contract_check(model, spec) for model, spec in specs.items()],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            required_resource_keys={"lake", *resource_keys},
+            pool=pool,
+        )
+        def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
+            lake: Lake = context.resources.lake
+            wanted = list(context.partition_keys)
+            with ExitStack() as stack:
+                publications = {
+                    model: stack.enter_context(lake.publication(model, wanted, context.run_id))
+                    for model in models
+                }
+                body(context, lake, publications)
+                bad: dict[ContractType, Mapping[str, ContractReport]] = {}
+                for model, publication in publications.items():
+                    yield from _publish(context, specs[model], publication)
+                    if publication.bad:
+                        bad[model] = publication.bad
+            for model, reports in bad.items():
+                raise SliceRefused(model, reports)
+
+        return step
+
+    return build
+
+
+def contract_asset(
+    model: ContractType, **options: Any
+) -> Callable[[Callable[[dg.AssetExecutionContext, Lake, Publication], None]], dg.AssetsDefinition]:
+    """Make one step that publishes one table; the function gets `(context, lake, publication)`."""
+
+    def build(body: Callable[[dg.AssetExecutionContext, Lake, Publication], None]) -> dg.AssetsDefinition:
+        def single(
+            context: dg.AssetExecutionContext, lake: Lake, publications: dict[ContractType, Publication]
+        ) -> None:
+            body(context, lake, publications[model])
+
+        single.__doc__ = body.__doc__
+        return contract_assets(model, name=model.spec.name, **options)(single)
+
+    return build
+
+
+def show(publication: Publication, key: str, **metadata: Any) -> None:
+    """Attach metadata (counts, a preview) that the materialisation of a partition shows in the UI."""
+    _SHOWN.setdefault(id(publication), {}).setdefault(key, {}).update(metadata)
+
+
+_SHOWN: dict[int, dict[str, dict[str, Any]]] = {}
+
+
+def _publish(context: dg.AssetExecutionContext, spec: dg.AssetSpec, publication: Publication) -> Iterator[Any]:
+    """Commit one table and yield its materialisation and check results."""
+    model = publication.model
+    shown = _SHOWN.pop(id(publication), {})
+    entries = publication.commit()
+    for key, entry in entries.items():
+        metadata = {
+            "dagster/partition_row_count": entry.rows,
+            "content hash": entry.content_hash[:16],
+            "snapshot": str(entry.snapshot_id or "none yet"),
+            **{
+                k: v if isinstance(v, dg.MetadataValue) else _plain(v) for k, v in shown.get(key, {}).items()
+            },
+        }
+        if publication.bad:  # the step will fail: what is good must still be on record
+            context.log_event(dg.AssetMaterialization(asset_key=spec.key, partition=key, metadata=metadata))
+        else:
+            context.add_asset_metadata(metadata, asset_key=spec.key, partition_key=key)
+        logger.info(
+            "published %s", model.spec.identifier, extra={"partition": key, "rows": entry.rows, "run": context.run_id}
+        )
+    if not context.has_partition_key:  # a range: its own result would be recorded without a partition
+        for key, report in publication.reports.items():
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=spec.key,
+                    check_name=CONTRACT_CHECK,
+                    passed=report.passed,
+                    metadata=_check_metadata(report),
+                    partition=key,
+                    blocking=True,
+                    description=report.sentence(),
+                )
+            )
+    total = ContractReport(model)
+    for report in publication.reports.values():
+        total.merge(report)
+    verdict = dg.AssetCheckResult(
+        asset_key=spec.key,
+        check_name=CONTRACT_CHECK,
+        passed=bool(total.passed),
+        metadata=_check_metadata(total),
+        description=total.sentence(),
+    )
+    if publication.bad:
+        yield verdict
+    else:
+        yield dg.MaterializeResult(asset_key=spec.key, check_results=[verdict])
+
+
+def _check_metadata(report: ContractReport) -> dict[str, Any]:
+    """Return what the check shows: a sentence, counts by reason, the first failing rows (masked)."""
+    metadata: dict[str, Any] = {
+        "verdict": report.sentence(),
+        "rows": int(report.rows),
+        "failed rows": int(report.failed_rows),
+    }
+    if report.counts:
+        metadata["by reason"] = dg.MetadataValue.table(
+            [dg.TableRecord({"rule": reason, "rows": int(n)}) for reason, n in sorted(report.counts.items())]
+        )
+    if report.examples:
+        metadata["first failing rows"] = dg.MetadataValue.table([dg.TableRecord(r) for r in report.examples])
+    return metadata
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy scalars as Python ones: Dagster's metadata refuses them."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,141 @@
+"""Tables of the risk domain: falls that happened, window scores, and the 12-month index.
+
+Here: what the tables are. Not here: how a fall is found (`detector.py`), a window is scored
+(`window_scores.py`) or a year's risk is put together (`index.py`). The window score and the index are two
+scales and never mixed.
+"""
+
+from fallrisk_assets.contract import (
+    Bool,
+    Contract,
+    Date,
+    Float32,
+    Float64,
+    Int32,
+    Rule,
+    String,
+    Timestamp,
+    column,
+    table,
+)
+from fallrisk_assets.partitions import DEVICE_BUCKETS
+
+POSITIONS = ("waist", "wrist", "pocket", "chest", "lowback", "ankle")
+WINDOW_BANDS = ("low", "medium", "high", "NOT_SCORED")
+INDEX_BANDS = ("low", "medium", "high", "NOT_SCORED")
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+@table(
+    name="fall_events",
+    namespace="curated",
+    grain="one row per detected fall",
+    key=("event_id",),
+    slice_column="decided_at",
+    slicing="hour",
+    bucketed=True,
+    person="patient_id",
+    sort=("device_id", "decided_at"),
+    rules=(Rule("decided_at", "ge", "impact_at", "DECIDED_BEFORE_IMPACT"),),
+)
+class FallEvents(Contract):
+    """A fall that the detector decided on, at most 4 s after the impact.
+
+    An event belongs to the hour in which it was decided: an impact at 07:59:58 that was decided at 08:00:01
+    is a row of hour 8.
+    """
+
+    device_bucket: Int32 = column(1, "Stable hash bucket of device_id", ge=0, lt=DEVICE_BUCKETS)
+    event_id: String = column(2, "uuid5 of device and impact time", pii="pseudonym", matches=UUID)
+    device_id: String = column(3, "Device")
+    patient_id: String = column(4, "Who wore the device", pii="pseudonym")
+    position: String = column(5, "Where on the body it was worn", isin=POSITIONS)
+    impact_at: Timestamp = column(6, "Time of the impact's peak")
+    decided_at: Timestamp = column(7, "Time at which the samples allowed the decision")
+    probability: Float32 = column(8, "Probability that this impact is a fall", unit="1", ge=0, le=1)
+    peak_g: Float32 = column(
+        9, "Largest acceleration norm", unit="g", ge=0, le=64, reason="PEAK_OUT_OF_RANGE"
+    )
+    free_fall_s: Float32 = column(10, "Time below 0.7 g in the second before", unit="s", ge=0, le=1.5)
+    posture_change_deg: Float32 = column(
+        11, "Angle between gravity before and after", unit="deg", ge=0, le=180
+    )
+    stillness_s: Float32 = column(12, "Still time up to the decision", unit="s", ge=0, le=4)
+    recovered: Bool = column(13, "Back in the old posture in the second before the decision")
+    model_version: String = column(14, "Version and parameters' hash of the detector")
+
+
+@table(
+    name="window_scores",
+    namespace="curated",
+    grain="one row per device and window",
+    key=("device_id", "window_end"),
+    slice_column="hour",
+    slicing="hour",
+    bucketed=True,
+    person="patient_id",
+    sort=("device_id", "window_end"),
+)
+class WindowScores(Contract):
+    """How unstable the movement in a window was, 0 to 1; a window without ground has a reason and no number.
+
+    A description of ten seconds, not a probability of a fall and never a cause of an alert. Steady walking is
+    low; stumbling, groping and falling are high.
+    """
+
+    device_bucket: Int32 = column(1, "Stable hash bucket of device_id", ge=0, lt=DEVICE_BUCKETS)
+    device_id: String = column(2, "Device")
+    patient_id: String = column(3, "Who wore the device", pii="pseudonym")
+    window_end: Timestamp = column(4, "Exclusive end of the window")
+    hour: Timestamp = column(5, "Hour that holds the window's last instant")
+    score: Float32 = column(
+        6, "Instability of movement; null if not scored", unit="1", nullable=True, ge=0, le=1
+    )
+    band: String = column(7, "low, medium (0.5 and more), high (0.8 and more) or NOT_SCORED", isin=WINDOW_BANDS)
+    reason: String = column(8, "Why there is no score", nullable=True, matches=r"[A-Z][A-Z_]+")
+    model_version: String = column(9, "Version of the score's numbers")
+
+
+@table(
+    name="fall_risk_index",
+    namespace="curated",
+    grain="one row per patient and local day",
+    key=("patient_id", "day"),
+    slice_column="day",
+    slicing="day",
+    person="patient_id",
+    sort=("patient_id",),
+    rules=(
+        Rule("lower_12m", "le", "probability_12m", "INTERVAL_ABOVE_PROBABILITY"),
+        Rule("upper_12m", "ge", "probability_12m", "INTERVAL_BELOW_PROBABILITY"),
+    ),
+)
+class FallRiskIndex(Contract):
+    """Probability of at least one fall within 12 months, for people of 65 and over living at home.
+
+    A transparent sum on the logit scale of clinical history and measured gait: decision support, not a
+    diagnosis. Without ground there is a reason and no number.
+    """
+
+    patient_id: String = column(1, "Wearables' id of the patient", pii="pseudonym")
+    day: Date = column(2, "Local day of the patient")
+    probability_12m: Float64 = column(
+        3, "Probability of a fall in 12 months", unit="1", pii="sensitive", nullable=True, ge=0, le=1
+    )
+    lower_12m: Float64 = column(
+        4, "Lower end of the 90 % interval", unit="1", pii="sensitive", nullable=True, ge=0, le=1
+    )
+    upper_12m: Float64 = column(
+        5, "Upper end of the 90 % interval", unit="1", pii="sensitive", nullable=True, ge=0, le=1
+    )
+    band: String = column(6, "Band by frozen cut-points, or NOT_SCORED", pii="sensitive", isin=INDEX_BANDS)
+    status: String = column(7, "Whether there is a number", isin=("SCORED", "NOT_SCORED"))
+    reason: String = column(8, "Why there is no number", nullable=True, matches=r"[A-Z][A-Z_]+")
+    confidence: Float32 = column(
+        9, "Share of the index's reference spread that was observed", unit="1", nullable=True, ge=0, le=1
+    )
+    components: String = column(
+        10, "JSON: name to contribution on the logit scale; they sum to the logit", pii="sensitive"
+    )
+    model_version: String = column(11, "Version of the index's numbers")
+    input_hash: String = column(12, "sha256 of the history and the gait that went in", matches=r"[0-9a-f]{64}")

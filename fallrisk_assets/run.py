@@ -1,0 +1,112 @@
+"""Run the jobs for days or hours through `dagster job execute`, with progress on the terminal.
+
+What belongs here: the command line around the jobs. What does not: the jobs.
+
+    python -m fallrisk_assets.run --from 2026-01-05 --to 2026-01-06
+
+The hour after the last day is run too: the last hour's drops are received in it.
+"""
+
+import argparse
+import datetime as dt
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
+from fallrisk_assets.lake.resource import data_folder
+
+_STEP = re.compile(r" - (?P<step>\S+) - STEP_(?P<what>START|SUCCESS|FAILURE|UP_FOR_RETRY)")
+_LOUD = re.compile(r"ERROR|SliceRefused|MissingPartition|Traceback|Error:")
+
+
+class JobFailed(RuntimeError):
+    """A job did not succeed; the message names its log."""
+
+
+def execute(job: str, first: str, last: str, extra_tags: dict[str, str] | None = None) -> float:
+    """Execute a job for a range of partitions in one run and show its steps as they go.
+
+    Args:
+        job: Name of the job.
+        first: First partition key.
+        last: Last partition key.
+        extra_tags: Further run tags.
+
+    Returns:
+        Seconds it took.
+
+    Raises:
+        JobFailed: the run failed.
+    """
+    tags = {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
+        **(extra_tags or {}),
+    }
+    command = [
+        str(Path(sys.executable).parent / "dagster"),
+        *("job", "execute", "-m", "fallrisk_assets.definitions", "-a", "defs", "-j", job),
+        *("--tags", json.dumps(tags)),
+    ]
+    log = Path(data_folder()) / "logs" / f"{job}-{first.replace(':', '')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    print(f"▶ {job}  {first} … {last}", flush=True)
+    started = time.monotonic()
+    step_started = started
+    said: list[str] = []
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            if _LOUD.search(line):
+                said.append(line.rstrip())
+            found = _STEP.search(line)
+            if found is None:
+                continue
+            if found["what"] == "START":
+                step_started = time.monotonic()
+                continue
+            mark = {"SUCCESS": "✓", "FAILURE": "✗"}.get(found["what"], "↻")
+            print(f"  {mark} {found['step']:<28} {time.monotonic() - step_started:6.1f} s", flush=True)
+        code = process.wait()
+    seconds = time.monotonic() - started
+    if code != 0:
+        print(*said[:12], sep="\n", file=sys.stderr)
+        raise JobFailed(f"{job} {first} … {last} failed; the whole log is in {log}")
+    return seconds
+
+
+def run_days(first: dt.date, last: dt.date) -> None:
+    """Execute identity, telemetry and daily jobs for UTC days, both included."""
+    execute(IDENTITY_DAILY, str(first), str(last))
+    after = last + dt.timedelta(days=1)
+    execute(TELEMETRY_HOURLY, f"{first}-00:00", f"{after}-00:00")
+    execute(LAKEHOUSE_DAILY, str(first), str(last))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.run", description=__doc__)
+    parser.add_argument("--from", dest="first", type=dt.date.fromisoformat, required=True, metavar="DAY")
+    parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, required=True, metavar="DAY")
+    options = parser.parse_args(arguments)
+    if options.last < options.first:
+        parser.error(f"--to {options.last} is before --from {options.first}")
+    try:
+        run_days(options.first, options.last)
+    except JobFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

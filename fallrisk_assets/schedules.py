@@ -1,0 +1,51 @@
+"""Schedules: silent hours are filled and days are closed without anybody asking.
+
+What belongs here: when the jobs run by the clock. What does not: what they do.
+"""
+
+import datetime as dt
+
+import dagster as dg
+
+from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.partitions import DAY, HOUR, day_key, hour_key
+from fallrisk_assets.sensors import range_request
+from fallrisk_assets.telemetry.contract import Telemetry
+from fallrisk_assets.telemetry.ingest import STATE_FACT
+
+#: Silent hours further back than this are a backfill's business.
+_LOOK_BACK_HOURS = 24
+
+
+@dg.schedule(job_name=TELEMETRY_HOURLY, cron_schedule="10 * * * *", execution_timezone="UTC")
+def fill_silent_hours(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
+    """Close the hours that ended: those never published or still provisional, in one range run."""
+    now = context.scheduled_execution_time
+    hours = [hour_key(now - i * HOUR) for i in range(_LOOK_BACK_HOURS, 0, -1)]
+
+    def is_open(key: str) -> bool:
+        entry = lake.ledger.find(Telemetry, key)
+        return entry is None or any(b.facts.get(STATE_FACT) == "PROVISIONAL" for b in entry.buckets.values())
+
+    unfinished = [key for key in hours if is_open(key)]
+    if not unfinished:
+        return dg.SkipReason(f"all {_LOOK_BACK_HOURS} hours before {now:%Y-%m-%d %H:%M} are final")
+    return range_request(hours[hours.index(unfinished[0]) :], f"fill:{hour_key(now)}")
+
+
+def _yesterday(context: dg.ScheduleEvaluationContext) -> str:
+    moment: dt.datetime = context.scheduled_execution_time
+    return day_key(moment - DAY)
+
+
+@dg.schedule(job_name=IDENTITY_DAILY, cron_schedule="30 0 * * *", execution_timezone="UTC")
+def read_identities(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Read the clinic's files of the day that ended, so that a day without files is on record too."""
+    return dg.RunRequest(partition_key=_yesterday(context))
+
+
+@dg.schedule(job_name=LAKEHOUSE_DAILY, cron_schedule="30 1 * * *", execution_timezone="UTC")
+def close_the_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Compute gait, risk index, FHIR, warehouse and pages of the day that ended."""
+    return dg.RunRequest(partition_key=_yesterday(context))

@@ -1,0 +1,153 @@
+"""Sensors: new drops and corrected identities start runs on their own.
+
+What belongs here: the Dagster side of asking `telemetry/requests.py` what must run. What does not: parsing
+files (a sensor never does), clocks, decisions about data.
+"""
+
+import json
+
+import dagster as dg
+
+from fallrisk_assets.clinic.contract import DeviceAssignment
+from fallrisk_assets.clinic.identity import resolve_assignments
+from fallrisk_assets.jobs import HOUR_TAG, IDENTITY_DAILY, TELEMETRY_HOURLY
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.landing import Landing, received_at_of
+from fallrisk_assets.mobility.contract import WindowFeatures
+from fallrisk_assets.partitions import day_key, hour_key, window_of
+from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
+from fallrisk_assets.telemetry.ingest import DROPS_FACT, REREAD_TAG, TAIL_FACT
+from fallrisk_assets.telemetry.requests import (
+    MAX_SINGLE_HOURS,
+    LandingCursor,
+    contiguous,
+    drops_hash,
+    hours_where_assignments_differ,
+    new_drops,
+)
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def range_request(keys: list[str], run_key: str) -> dg.RunRequest:
+    """Return a request for one run over contiguous hourly partitions."""
+    return dg.RunRequest(run_key=run_key, tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+
+
+def hour_requests(wanted: dict[str, str], reread: dict[str, list[str]]) -> list[dg.RunRequest]:
+    """Return runs for hours: one each where they are few, ranges where they are many.
+
+    Args:
+        wanted: Hash of what the hour is asked for, by hourly key: the same again asks for nothing.
+        reread: Changed drops to read again, by hourly key.
+    """
+    if len(wanted) <= MAX_SINGLE_HOURS:
+        return [
+            dg.RunRequest(
+                run_key=f"{key}:{what}",
+                partition_key=key,
+                tags={HOUR_TAG: key, **({REREAD_TAG: json.dumps(reread[key])} if key in reread else {})},
+            )
+            for key, what in sorted(wanted.items())
+        ]
+    return [
+        range_request(group, f"{group[0]}…{group[-1]}:{'-'.join(wanted[k] for k in group)}"[:500])
+        for group in contiguous(wanted)
+    ]
+
+
+def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
+    """Return hours whose samples were made from another set of drops or another tail than exists now.
+
+    Only ledger entries are read: the index entry of an hour says what should have been read, the entry
+    of the samples says what was.
+
+    Returns:
+        Hash asked for by hourly key, and the newest change of the index seen.
+    """
+    wanted: dict[str, str] = {}
+    newest = since_ns
+    for key, changed_ns in lake.ledger.changes(TelemetryDrops).items():
+        if changed_ns < since_ns:
+            continue
+        newest = max(newest, changed_ns)
+        index, samples = lake.ledger.get(TelemetryDrops, key), lake.ledger.find(Telemetry, key)
+        made_from = {b: e.facts.get(DROPS_FACT) for b, e in samples.buckets.items()} if samples else {}
+        if any(e.rows and made_from.get(b) != e.content_hash for b, e in index.buckets.items()):
+            wanted[key] = index.content_hash[:16]
+            continue
+        following = hour_key(window_of(key)[1])
+        features = lake.ledger.find(WindowFeatures, following)
+        if samples is None or features is None:
+            continue
+        tails = {b: e.facts.get(TAIL_FACT, "") for b, e in samples.buckets.items()}
+        used = {b: e.facts.get(TAIL_FACT, "") for b, e in features.buckets.items()}
+        if any(used.get(b, tails[b]) != tails[b] for b in tails):
+            wanted[following] = "tail-" + samples.content_hash[:16]
+    return wanted, newest
+
+
+@dg.sensor(job_name=TELEMETRY_HOURLY, minimum_interval_seconds=5)
+def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Landing) -> dg.SensorResult:
+    """Request the hours of new, re-sent, late and changed drops.
+
+    A new drop asks for the hour of its receipt, whose run registers it. If the drop turns out to hold
+    samples of other hours, the index says so and the next tick asks for them.
+    """
+    cursor = LandingCursor.parse(context.cursor)
+    found = new_drops(landing.list("telemetry"), cursor)
+    stale, ledger_ns = stale_hours(lake, cursor.ledger_ns)
+    wanted = dict(stale)
+    for key, files in found.by_hour.items():
+        wanted[key] = drops_hash(files)
+    registered = {k: [f.key for f in files] for k, files in found.by_hour.items() if cursor.modified_ns}
+    requests = hour_requests(wanted, registered)
+    drops = sum(map(len, found.by_hour.values()))
+    misnamed = f", {len(found.misnamed)} misnamed: {found.misnamed[:3]}" if found.misnamed else ""
+    advanced = LandingCursor(found.cursor.modified_ns, found.cursor.at_mark, ledger_ns)
+    if misnamed:
+        context.log.warning("landing zone: %s files are no drops%s", len(found.misnamed), misnamed)
+    if not requests:
+        return dg.SensorResult(
+            skip_reason=f"{drops} new drops, {len(stale)} stale hours{misnamed}", cursor=str(advanced)
+        )
+    context.log.info("%s new drops, %s stale hours: %s runs", drops, len(stale), len(requests))
+    return dg.SensorResult(run_requests=requests, cursor=str(advanced))
+
+
+@dg.sensor(job_name=IDENTITY_DAILY, minimum_interval_seconds=30)
+def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.SensorResult:
+    """Request the days on which the clinic's files (patients, assignments, contacts) were received."""
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    by_day: dict[str, list] = {}
+    for file in landing.list("clinic"):
+        by_day.setdefault(day_key(received_at_of(file.key)), []).append(file)
+    now = {day: drops_hash(files) for day, files in by_day.items()}
+    fresh = {day: what for day, what in now.items() if seen.get(day) != what}
+    if not fresh:
+        return dg.SensorResult(skip_reason=f"{len(now)} days of clinic files, none changed")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{d}:{w}", partition_key=d) for d, w in sorted(fresh.items())],
+        cursor=json.dumps(now, sort_keys=True),
+    )
+
+
+@dg.sensor(job_name=TELEMETRY_HOURLY, minimum_interval_seconds=30)
+def assignment_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
+    """Request the published hours that a corrected device assignment covers."""
+    applied: dict[str, str] = json.loads(context.cursor or "{}")
+    days = lake.ledger.keys(DeviceAssignment)
+    now = {day: lake.ledger.get(DeviceAssignment, day).content_hash for day in days}
+    if now == applied:
+        return dg.SensorResult(skip_reason=f"{len(days)} days of assignments, none changed")
+    rows = lake.read(DeviceAssignment, days)
+    known = [d for d in days if applied.get(d) == now[d]]
+    before = resolve_assignments(lake.read(DeviceAssignment, known))
+    covered = hours_where_assignments_differ(before, resolve_assignments(rows), lake.ledger.keys(Telemetry))
+    what = "assignment-" + "-".join(sorted(h[:8] for d, h in now.items() if applied.get(d) != h))
+    return dg.SensorResult(
+        run_requests=hour_requests({key: what for key in covered}, {}),
+        skip_reason=None if covered else "no published hour is covered by the change",
+        cursor=json.dumps(now, sort_keys=True),
+    )
+

@@ -1,0 +1,1 @@
+"""From a device's drop to clean samples, a quarantine and an hour's coverage."""

@@ -1,0 +1,73 @@
+"""The telemetry domain as hourly assets: one step publishes index, quarantine, samples and coverage.
+
+Here: the Dagster skin. Not here: what happens to a drop (`ingest.py`).
+"""
+
+import datetime as dt
+import json
+
+import dagster as dg
+
+from fallrisk_assets.clinic.contract import DeviceAssignment
+from fallrisk_assets.clinic.identity import resolve_assignments
+from fallrisk_assets.contract import ContractType
+from fallrisk_assets.lake import Lake, Publication
+from fallrisk_assets.partitions import hourly
+from fallrisk_assets.publishing import contract_assets, show
+from fallrisk_assets.telemetry.contract import (
+    DeviceHourCoverage,
+    Telemetry,
+    TelemetryDrops,
+    TelemetryQuarantine,
+)
+from fallrisk_assets.telemetry.ingest import FORCE_TAG, REREAD_TAG, Ingest
+
+#: Samples arrive all the time: two hours without a new one is worth a look, six is a failure.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=dt.timedelta(hours=6), warn_window=dt.timedelta(hours=2)
+)
+
+
+@contract_assets(
+    TelemetryDrops,
+    TelemetryQuarantine,
+    Telemetry,
+    DeviceHourCoverage,
+    name="ingest_telemetry",
+    keys={TelemetryDrops: "raw_telemetry"},
+    partitions_def=hourly,
+    group_name="telemetry",
+    resource_keys=("landing",),
+    deps=[dg.AssetDep("device_assignment", partition_mapping=dg.AllPartitionMapping())],
+    freshness=FRESHNESS,
+)
+def ingest_telemetry(
+    context: dg.AssetExecutionContext, lake: Lake, publications: dict[ContractType, Publication]
+) -> None:
+    """Drops are registered, read once and judged line by line.
+
+    Only the device buckets whose drops, assignments or completeness changed are published anew.
+    """
+    days = lake.ledger.keys(DeviceAssignment)
+    tags = context.run.tags
+    ingest = Ingest(
+        lake,
+        context.resources.landing,
+        publications,
+        resolve_assignments(lake.read(DeviceAssignment, days)),
+        reread=json.loads(tags.get(REREAD_TAG, "[]")),
+        force=tags.get(FORCE_TAG) == "true",
+    )
+    ingest.run()
+    context.log.info("%s drops registered for %s hours", ingest.registered, len(ingest.keys))
+    for key, counts in ingest.counts.items():
+        refused = {f"quarantined {reason}": n for reason, n in sorted(counts.quarantined.items())}
+        for model, publication in publications.items():
+            show(publication, key, **{"devices worked on": counts.devices})
+            if model is TelemetryQuarantine:
+                show(publication, key, **refused)
+        show(
+            publications[Telemetry],
+            key,
+            **{"lines received": counts.received, "duplicates": counts.duplicates, **refused},
+        )

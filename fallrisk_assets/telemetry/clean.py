@@ -1,0 +1,432 @@
+"""Rows of one device and hour, judged: clean samples, duplicates, quarantined lines; together all that came.
+
+Belongs here: whose sample it is, which copies are one sample, units and ranges. Does not belong here: reading
+lines (`parse.py`), what the hour is worth (`coverage.py`).
+
+Law: lines in = clean samples + duplicates + quarantined lines, for each patient and in sum; and apart from the
+drop that a line is reported under, the result does not depend on how rows were split over drops.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from fallrisk_assets.telemetry.gather import DeviceRows
+from fallrisk_assets.telemetry.reasons import Reason
+from fallrisk_assets.telemetry.units import (
+    G_PER_UNIT,
+    MAX_ACCEL_G,
+    MAX_GYRO_DPS,
+    MOVING_LIMITS_G,
+    QUIET_LIMITS_G,
+    UnitFinding,
+    declared_unit,
+    out_of_range,
+    recognise_unit,
+)
+
+UNASSIGNED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A device worn by a patient during [from_us, to_us) (epoch microseconds; `to_us` None: until further)."""
+
+    patient_id: str
+    from_us: int
+    to_us: int | None
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Refused lines of an hour, ordered by drop and line.
+
+    `finding` indexes `findings` (reason, detail). `patient` is the patient that the message claims, empty
+    where it could not be read. `payload` is None where the drop must be asked (`gather.line_payloads`).
+    """
+
+    drop_index: np.ndarray
+    line_number: np.ndarray
+    ts_us: np.ndarray
+    finding: np.ndarray
+    findings: list[tuple[Reason, str]]
+    patient: list[str]
+    payload: list[str | None]
+
+    def by_reason(self) -> dict[str, int]:
+        """Number of lines by reason code, sorted by code."""
+        counts: dict[str, int] = {}
+        for finding, n in enumerate(np.bincount(self.finding, minlength=len(self.findings)).tolist()):
+            reason = self.findings[finding][0].value
+            counts[reason] = counts.get(reason, 0) + n
+        return {reason: n for reason, n in sorted(counts.items()) if n}
+
+
+@dataclass(frozen=True, slots=True)
+class PatientLines:
+    """Line counts of one patient in the hour; the empty id is for lines that nobody is assigned to."""
+
+    received: int
+    duplicates: int
+    quarantined: int
+    unit_mismatches: int
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedHour:
+    """Clean samples of one device and hour, sorted by (ts, boot, seq), unique on (boot, seq).
+
+    `accel_g` (n, 3) is in g, `gyro_dps` (n, 3) in deg/s, NaN where `has_gyro` is False. `patient_code` indexes
+    `patients` (by the assignment), `position_code` indexes `positions`. `lines` counts per patient id;
+    `units` holds what gravity said per firmware.
+    """
+
+    device_id: str
+    hour_start_us: int
+    ts_us: np.ndarray
+    boot: np.ndarray
+    seq: np.ndarray
+    accel_g: np.ndarray
+    gyro_dps: np.ndarray
+    has_gyro: np.ndarray
+    battery: np.ndarray
+    patient_code: np.ndarray
+    patients: list[str]
+    position_code: np.ndarray
+    positions: list[str]
+    firmware_code: np.ndarray
+    firmwares: list[str]
+    drop_keys: list[str]
+    drop_received_us: np.ndarray
+    drop_last_ts_us: np.ndarray
+    assignments: list[Assignment]
+    received_lines: int
+    duplicate_lines: int
+    quarantine: Quarantine
+    lines: dict[str, PatientLines]
+    units: dict[str, UnitFinding]
+
+    @property
+    def rows(self) -> int:
+        """Number of clean samples."""
+        return int(self.ts_us.size)
+
+
+class _Verdicts:
+    """The first fault found in each row: -1 none yet."""
+
+    def __init__(self, n: int):
+        self.finding = np.full(n, -1, np.int32)
+        self.findings: list[tuple[Reason, str]] = []
+
+    def refuse(self, rows: np.ndarray, reason: Reason, detail: str) -> None:
+        """Refuse the rows of an index array or mask."""
+        self.finding[rows] = len(self.findings)
+        self.findings.append((reason, detail))
+
+    @property
+    def good(self) -> np.ndarray:
+        return np.flatnonzero(self.finding < 0)
+
+
+def clean_device_hour(
+    rows: DeviceRows, assignments: Sequence[Assignment], hour_start_us: int
+) -> CleanedHour:
+    """Judge the rows of one device and hour.
+
+    In this order, a row is quarantined when its message names another device than the drop
+    (DEVICE_MISMATCH), no assignment knows the device (UNKNOWN_DEVICE), nobody or more than one patient is
+    assigned at its time (DEVICE_NOT_ASSIGNED), it claims another patient than the assigned one
+    (PATIENT_MISMATCH), rows with its (boot, seq) differ in time, values, battery or firmware
+    (DUPLICATE_CONFLICT, all of them), its unit is not g and no firmware rule converts it (UNIT_MISMATCH), or a value exceeds any
+    sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by (received_at, drop key, line) stays.
+
+    Args:
+        rows: from `gather_device_hour`.
+        assignments: all of this device, of any time, in any order; empty when nothing knows it.
+        hour_start_us: start of the hour in epoch microseconds.
+    """
+    known = sorted(set(assignments), key=lambda a: (a.from_us, a.patient_id, a.to_us or 0, a.position))
+    verdicts = _Verdicts(rows.rows)
+    who, patients, where, positions = _assign(rows, known, verdicts)
+    order = _in_time_order(rows, verdicts.good)
+    order, duplicates = _unique(rows, order, verdicts)
+    accel, units = _in_g(rows, order, verdicts)
+    order = order[verdicts.finding[order] < 0]
+    gyro, has_gyro = rows.gyro_dps, rows.has_gyro
+    outside = np.flatnonzero(out_of_range(accel[order], gyro[order], has_gyro[order]))
+    if outside.size:
+        limits = f"an axis exceeds {MAX_ACCEL_G:g} g or {MAX_GYRO_DPS:g} deg/s"
+        verdicts.refuse(order[outside], Reason.VALUE_OUT_OF_RANGE, limits)
+        order = np.delete(order, outside)
+    quarantine = _quarantine(rows, verdicts)
+    everything = order.size == rows.rows and bool((order[1:] > order[:-1]).all())
+    kept: slice | np.ndarray = slice(None) if everything else order
+    return CleanedHour(
+        device_id=rows.device_id,
+        hour_start_us=hour_start_us,
+        ts_us=rows.ts_us[kept],
+        boot=rows.boot[kept],
+        seq=rows.seq[kept],
+        accel_g=accel[kept],
+        gyro_dps=gyro[kept],
+        has_gyro=has_gyro[kept],
+        battery=rows.battery[kept],
+        patient_code=who[kept],
+        patients=patients,
+        position_code=where[kept],
+        positions=positions,
+        firmware_code=rows.firmware_code[kept],
+        firmwares=rows.firmwares,
+        drop_keys=rows.drop_keys,
+        drop_received_us=rows.drop_received_us,
+        drop_last_ts_us=rows.drop_last_ts_us,
+        assignments=known,
+        received_lines=rows.rows + len(rows.refused),
+        duplicate_lines=int(duplicates.size),
+        quarantine=quarantine,
+        lines=_count_lines(rows, known, who, patients, duplicates, verdicts),
+        units=units,
+    )
+
+
+def assigned_patient(assignments: Sequence[Assignment], ts_us: int) -> str:
+    """Patient who wore the device at a time; empty when nobody did or the assignments contradict."""
+    found = {a.patient_id for a in assignments if a.from_us <= ts_us and (a.to_us is None or ts_us < a.to_us)}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _assign(
+    rows: DeviceRows, known: Sequence[Assignment], verdicts: _Verdicts
+) -> tuple[np.ndarray, list[str], np.ndarray, list[str]]:
+    """Who wore the device where, row by row; refuses rows of other devices, of nobody, and wrong claims."""
+    n = rows.rows
+    patients = sorted({a.patient_id for a in known})
+    positions = sorted({a.position for a in known})
+    who = np.full(n, UNASSIGNED, np.int16)
+    where = np.zeros(n, np.int16)
+    contradicted = np.zeros(n, np.bool_)
+    for a in known:
+        at = rows.ts_us >= a.from_us
+        if a.to_us is not None:
+            at &= rows.ts_us < a.to_us
+        code = patients.index(a.patient_id)
+        contradicted |= at & (who != UNASSIGNED) & (who != code)
+        who[at] = code
+        where[at] = positions.index(a.position)
+    who[contradicted] = UNASSIGNED
+    for code, device in enumerate(rows.devices):
+        if device != rows.device_id:
+            foreign = rows.device_code == code
+            if foreign.any():
+                verdicts.refuse(foreign, Reason.DEVICE_MISMATCH, f"the message names device {device[:64]!r}")
+    open_rows = verdicts.finding < 0
+    if not known:
+        if open_rows.any():
+            verdicts.refuse(open_rows, Reason.UNKNOWN_DEVICE, f"no assignment knows device {rows.device_id}")
+        return who, patients, where, positions
+    for rows_at, detail in (
+        (open_rows & contradicted, "the assignments name more than one patient at this time"),
+        (open_rows & (who == UNASSIGNED) & ~contradicted, "no patient is assigned at this time"),
+    ):
+        if rows_at.any():
+            verdicts.refuse(rows_at, Reason.DEVICE_NOT_ASSIGNED, detail)
+    right_code = np.array(
+        [rows.patients.index(p) if p in rows.patients else -2 for p in patients], np.int16
+    )
+    wrong = (right_code[who] != rows.patient_code) & (verdicts.finding < 0)
+    if wrong.any():
+        # The claimed id is in its own column: a detail is no place for two patients' ids.
+        verdicts.refuse(wrong, Reason.PATIENT_MISMATCH, "the message claims another patient than the assignment")
+    return who, patients, where, positions
+
+
+def _in_time_order(rows: DeviceRows, good: np.ndarray) -> np.ndarray:
+    """Row indices by (ts, boot, seq), equal ones by provenance, which is the row order."""
+    ts_us, boot, seq = rows.ts_us[good], rows.boot[good], rows.seq[good]
+    if _is_sorted(ts_us, boot, seq):
+        return good
+    return good[np.lexsort((seq, boot, ts_us))]
+
+
+def _unique(
+    rows: DeviceRows, order: np.ndarray, verdicts: _Verdicts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that stay, in time order, and the duplicates among them; refuses conflicting copies."""
+    nothing = np.empty(0, np.int64)
+    if order.size == 0 or _keys_increase(rows.boot[order], rows.seq[order]):
+        return order, nothing
+    by_row = np.sort(order)
+    by_key = by_row[np.lexsort((rows.seq[by_row], rows.boot[by_row]))]
+    fate = _judge_copies(
+        by_key,
+        rows.boot,
+        rows.seq,
+        rows.ts_us,
+        rows.accel.view(np.uint32),
+        rows.gyro_dps.view(np.uint32),
+        rows.has_gyro,
+        rows.battery.view(np.uint32),
+        rows.firmware_code,
+    )
+    conflicting = by_key[fate == 2]
+    if conflicting.size:
+        keys = np.column_stack([rows.boot[conflicting], rows.seq[conflicting]])
+        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
+        for copies in np.split(conflicting, starts[1:]):
+            boot, seq = int(rows.boot[copies[0]]), int(rows.seq[copies[0]])
+            detail = f"{copies.size} lines with boot {boot}, seq {seq} differ"
+            verdicts.refuse(copies, Reason.DUPLICATE_CONFLICT, detail)
+    gone = np.zeros(rows.rows, np.bool_)
+    gone[by_key[fate != 0]] = True
+    return order[~gone[order]], by_key[fate == 1]
+
+
+def _in_g(
+    rows: DeviceRows, order: np.ndarray, verdicts: _Verdicts
+) -> tuple[np.ndarray, dict[str, UnitFinding]]:
+    """Acceleration of all rows in g; refuses the rows of a firmware whose unit is not what is declared."""
+    accel = rows.accel
+    units: dict[str, UnitFinding] = {}
+    firmware_code = rows.firmware_code[order]
+    for code in np.flatnonzero(np.bincount(firmware_code, minlength=len(rows.firmwares))).tolist():
+        firmware = rows.firmwares[code]
+        mine = order if len(rows.firmwares) == 1 else order[firmware_code == code]
+        found = recognise_unit(rows.ts_us[mine], rows.accel[mine])
+        units[firmware] = found
+        unit = declared_unit(firmware)
+        if not _agrees(found, unit):
+            detail = f"firmware {firmware[:32]!r} should send {unit}, but {found.explain()}"
+            verdicts.refuse(mine, Reason.UNIT_MISMATCH, detail)
+        elif unit != "g":
+            if accel is rows.accel:
+                accel = accel.copy()
+            accel[mine] *= np.float32(G_PER_UNIT[unit])
+    return accel, units
+
+
+def _agrees(found: UnitFinding, declared: str) -> bool:
+    """Whether gravity is about 1 g in the declared unit; too little data to tell does not disagree."""
+    if found.unit == "undetermined":
+        return True
+    low, high = QUIET_LIMITS_G if found.from_quiet else MOVING_LIMITS_G
+    return low <= found.gravity * G_PER_UNIT[declared] <= high
+
+
+def _quarantine(rows: DeviceRows, verdicts: _Verdicts) -> Quarantine:
+    bad = np.flatnonzero(verdicts.finding >= 0)
+    findings = list(verdicts.findings)
+    codes = {finding: code for code, finding in enumerate(findings)}
+    refused_codes = []
+    for line in rows.refused:
+        finding = (line.reason, line.detail)
+        if finding not in codes:
+            codes[finding] = len(findings)
+            findings.append(finding)
+        refused_codes.append(codes[finding])
+    refused = rows.refused
+    drop_index = np.r_[rows.drop_index[bad], np.array([r.drop_index for r in refused], np.int32)]
+    line_number = np.r_[rows.line_number[bad], np.array([r.line_number for r in refused], np.int32)]
+    ts_us = np.r_[rows.ts_us[bad], np.array([r.ts_us for r in refused], np.int64)]
+    finding_code = np.r_[verdicts.finding[bad], np.array(refused_codes, np.int32)]
+    patient = [rows.patients[code] for code in rows.patient_code[bad].tolist()] + [""] * len(refused)
+    payload: list[str | None] = [None] * bad.size + [r.payload for r in refused]
+    order = np.lexsort((line_number, drop_index))
+    return Quarantine(
+        drop_index=drop_index[order],
+        line_number=line_number[order],
+        ts_us=ts_us[order],
+        finding=finding_code[order],
+        findings=findings,
+        patient=[patient[i] for i in order.tolist()],
+        payload=[payload[i] for i in order.tolist()],
+    )
+
+
+def _count_lines(
+    rows: DeviceRows,
+    known: Sequence[Assignment],
+    who: np.ndarray,
+    patients: list[str],
+    duplicates: np.ndarray,
+    verdicts: _Verdicts,
+) -> dict[str, PatientLines]:
+    """Line counts by patient id; unassigned lines under the empty id."""
+    bins = len(patients) + 1
+    quarantined = verdicts.finding >= 0
+    mismatch = [code for code, (reason, _) in enumerate(verdicts.findings) if reason is Reason.UNIT_MISMATCH]
+
+    def count(codes: np.ndarray) -> np.ndarray:
+        return np.bincount(codes.astype(np.int64) + 1, minlength=bins)
+
+    received, dup, bad = count(who), count(who[duplicates]), count(who[quarantined])
+    unit = count(who[np.isin(verdicts.finding, mismatch)] if mismatch else who[:0])
+    for line in rows.refused:
+        patient = assigned_patient(known, line.ts_us)
+        place = patients.index(patient) + 1 if patient else 0
+        received[place] += 1
+        bad[place] += 1
+    return {
+        patient: PatientLines(int(received[i]), int(dup[i]), int(bad[i]), int(unit[i]))
+        for i, patient in enumerate(["", *patients])
+        if received[i]
+    }
+
+
+@njit(nogil=True, cache=True)
+def _is_sorted(ts_us, boot, seq):
+    for i in range(1, ts_us.size):
+        if ts_us[i] > ts_us[i - 1]:
+            continue
+        if ts_us[i] < ts_us[i - 1]:
+            return False
+        if boot[i] > boot[i - 1]:
+            continue
+        if boot[i] < boot[i - 1] or seq[i] < seq[i - 1]:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _keys_increase(boot, seq):
+    for i in range(1, boot.size):
+        if boot[i] > boot[i - 1]:
+            continue
+        if boot[i] < boot[i - 1] or seq[i] <= seq[i - 1]:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _judge_copies(by_key, boot, seq, ts_us, accel, gyro, has_gyro, battery, firmware):
+    """Fate of each row: 0 stays, 1 repeats an equal row, 2 shares its key with a different row."""
+    n = by_key.size
+    fate = np.zeros(n, np.uint8)
+    start = 0
+    while start < n:
+        first = by_key[start]
+        end = start + 1
+        conflict = False
+        while end < n:
+            row = by_key[end]
+            if boot[row] != boot[first] or seq[row] != seq[first]:
+                break
+            if ts_us[row] != ts_us[first] or has_gyro[row] != has_gyro[first]:
+                conflict = True
+            if firmware[row] != firmware[first] or battery[row] != battery[first]:
+                conflict = True
+            for axis in range(3):
+                if accel[row, axis] != accel[first, axis]:
+                    conflict = True
+                if has_gyro[first] and gyro[row, axis] != gyro[first, axis]:
+                    conflict = True
+            end += 1
+        if conflict:
+            fate[start:end] = 2
+        else:
+            fate[start + 1 : end] = 1
+        start = end
+    return fate

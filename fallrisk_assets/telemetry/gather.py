@@ -1,0 +1,192 @@
+"""All rows of one device in one hour, from however many drops they came.
+
+Belongs here: choosing and joining rows of parsed drops, and what their lines said originally. Does not belong
+here: judging the rows (`clean.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fallrisk_assets.telemetry.parsed import HOUR_US, ParsedDrop, place_rows
+from fallrisk_assets.telemetry.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Lines refused before they were cleaned: parse faults and rows without a plausible time.
+
+    `ts_us` is the line's time, or the drop's receipt where it has no plausible one: it tells whose hour and
+    whose assignment the line counts for. `payload` is None for rows that parsed (`line_payloads` finds it).
+    """
+
+    drop_index: int
+    line_number: int
+    reason: Reason
+    detail: str
+    payload: str | None
+    ts_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRows:
+    """Rows of one device, joined from drops in the order (received_at, drop_key, line).
+
+    Columns as in `ParsedDrop`, with `drop_index` into `drop_keys`. `drop_last_ts_us` is the latest plausible
+    time in each whole drop, -1 where it has none.
+    """
+
+    device_id: str
+    drop_keys: list[str]
+    drop_received_us: np.ndarray
+    drop_last_ts_us: np.ndarray
+    drop_index: np.ndarray
+    line_number: np.ndarray
+    ts_us: np.ndarray
+    seq: np.ndarray
+    boot: np.ndarray
+    accel: np.ndarray
+    gyro_dps: np.ndarray
+    has_gyro: np.ndarray
+    battery: np.ndarray
+    device_code: np.ndarray
+    patient_code: np.ndarray
+    firmware_code: np.ndarray
+    position_code: np.ndarray
+    devices: list[str]
+    patients: list[str]
+    firmwares: list[str]
+    positions: list[str]
+    refused: list[Refused]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.ts_us.size)
+
+
+def gather_device_hour(
+    device_id: str, drops: Iterable[tuple[str, ParsedDrop]], hour_start_us: int
+) -> DeviceRows:
+    """Join the rows, bad lines and unplaceable rows of one device and one UTC hour.
+
+    Args:
+        device_id: the device in the drops' names.
+        drops: (drop key, parsed drop) in any order; a key that comes twice counts once.
+        hour_start_us: start of the hour in epoch microseconds.
+
+    Raises:
+        ValueError: a drop of another device.
+    """
+    unique = dict(drops)
+    ordered = sorted(unique.items(), key=lambda item: (item[1].name.received_us, item[0]))
+    hour = hour_start_us // HOUR_US
+    parts: list[ParsedDrop] = []
+    refused: list[Refused] = []
+    last_ts_us = []
+    for index, (key, drop) in enumerate(ordered):
+        if drop.name.device_id != device_id:
+            raise ValueError(f"{key} is a drop of {drop.name.device_id}, not of {device_id}")
+        hours, unplaceable = place_rows(drop)
+        placed = (hours == hour) & ~unplaceable
+        parts.append(drop if placed.all() else drop.select(placed))
+        if unplaceable.any():
+            plausible = drop.ts_us[~unplaceable]
+            last_ts_us.append(int(plausible.max()) if plausible.size else -1)
+        else:
+            last_ts_us.append(int(drop.ts_us.max()) if drop.rows else -1)
+        refused += _refused(index, drop, hour, unplaceable)
+    sizes = [part.rows for part in parts]
+    coded = {}
+    for kind, plural in (
+        ("device", "devices"),
+        ("patient", "patients"),
+        ("firmware", "firmwares"),
+        ("position", "positions"),
+    ):
+        texts = sorted({text for part in parts for text in getattr(part, plural)})
+        rank = {text: code for code, text in enumerate(texts)}
+        recoded = []
+        for part in parts:
+            codes, own = getattr(part, f"{kind}_code"), getattr(part, plural)
+            same = own == texts[: len(own)]
+            recoded.append(codes if same else np.array([rank[text] for text in own], np.int16)[codes])
+        coded[f"{kind}_code"] = _join(recoded, np.int16)
+        coded[plural] = texts
+    return DeviceRows(
+        device_id=device_id,
+        drop_keys=[key for key, _ in ordered],
+        drop_received_us=np.array([drop.name.received_us for _, drop in ordered], np.int64),
+        drop_last_ts_us=np.array(last_ts_us, np.int64),
+        drop_index=np.repeat(np.arange(len(parts), dtype=np.int32), sizes),
+        line_number=_join([part.line_number for part in parts], np.int32),
+        ts_us=_join([part.ts_us for part in parts], np.int64),
+        seq=_join([part.seq for part in parts], np.int64),
+        boot=_join([part.boot for part in parts], np.int32),
+        accel=_join([part.accel_g for part in parts], np.float32, 3),
+        gyro_dps=_join([part.gyro_dps for part in parts], np.float32, 3),
+        has_gyro=_join([part.has_gyro for part in parts], np.bool_),
+        battery=_join([part.battery for part in parts], np.float32),
+        refused=refused,
+        **coded,
+    )
+
+
+def hours_of_drop(parsed: ParsedDrop) -> list[int]:
+    """Start (epoch microseconds) of every hour that a drop has rows or refused lines in, ascending."""
+    hours, _ = place_rows(parsed)
+    found = set(np.unique(hours).tolist())
+    found |= {bad_line_time_us(parsed, bad.ts_us) // HOUR_US for bad in parsed.bad_lines}
+    return [hour * HOUR_US for hour in sorted(found)]
+
+
+def bad_line_time_us(parsed: ParsedDrop, ts_us: int | None) -> int:
+    """Time under which a bad line counts: its own where plausible, else the drop's receipt."""
+    received_us = parsed.name.received_us
+    if ts_us is None or not parsed.name.is_plausible(ts_us):
+        return received_us
+    return ts_us
+
+
+def line_payloads(data: bytes, line_numbers: np.ndarray, chars: int = 500) -> list[str]:
+    """Text of chosen lines (1-based numbers, any order) of a JSON Lines drop, cut to `chars` characters."""
+    if len(line_numbers) == 0:
+        return []
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    payloads = []
+    for number in np.asarray(line_numbers).tolist():
+        begin = 0 if number == 1 else int(ends[number - 2]) + 1
+        end = int(ends[number - 1]) if number <= ends.size else len(data)
+        line = data[begin : min(end, begin + 4 * chars)]
+        payloads.append(line.decode("utf-8", errors="replace").lstrip("\ufeff")[:chars])
+    return payloads
+
+
+def _refused(index: int, drop: ParsedDrop, hour: int, unplaceable: np.ndarray) -> list[Refused]:
+    found = []
+    for bad in drop.bad_lines:
+        ts_us = bad_line_time_us(drop, bad.ts_us)
+        if ts_us // HOUR_US == hour:
+            found.append(Refused(index, bad.line_number, bad.reason, bad.detail, bad.payload, ts_us))
+    if drop.name.received_us // HOUR_US == hour:
+        for row in np.flatnonzero(unplaceable).tolist():
+            off_s = (int(drop.ts_us[row]) - drop.name.received_us) / 1e6
+            detail = f"ts is {abs(off_s):.0f} s {'after' if off_s > 0 else 'before'} receivedAt"
+            found.append(
+                Refused(
+                    index,
+                    int(drop.line_number[row]),
+                    Reason.TIME_IMPLAUSIBLE,
+                    detail,
+                    None,
+                    drop.name.received_us,
+                )
+            )
+    return sorted(found, key=lambda line: line.line_number)
+
+
+def _join(arrays: list[np.ndarray], dtype: type, width: int = 0) -> np.ndarray:
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if arrays else np.empty((0, width) if width else 0, dtype)

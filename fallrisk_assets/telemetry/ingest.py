@@ -1,0 +1,495 @@
+"""From drops to published hours: which drops an hour consists of, read once, device by device.
+
+Here: registering drops, deciding which buckets of which hours changed, and streaming them through
+parsing, cleaning and coverage into publications. Not here: how a line is judged (`parse.py`, `clean.py`), Dagster
+(`assets.py`).
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from fallrisk_assets.clinic.identity import Assignment as IdentityAssignment
+from fallrisk_assets.contract import conform, empty_table
+from fallrisk_assets.lake import Lake, Publication
+from fallrisk_assets.lake.files import combined_hash, content_hash
+from fallrisk_assets.lake.landing import LandedFile, Landing
+from fallrisk_assets.partitions import device_bucket, hour_key, window_of
+from fallrisk_assets.telemetry.clean import Assignment, CleanedHour, clean_device_hour
+from fallrisk_assets.telemetry.contract import (
+    DeviceHourCoverage,
+    Telemetry,
+    TelemetryDrops,
+    TelemetryQuarantine,
+)
+from fallrisk_assets.telemetry.coverage import device_hour_coverage
+from fallrisk_assets.telemetry.drops import (
+    BadDropName,
+    DropName,
+    UnreadableDrop,
+    parse_drop_name,
+    read_drop_bytes,
+)
+from fallrisk_assets.telemetry.gather import bad_line_time_us, gather_device_hour, line_payloads
+from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop, place_rows
+from fallrisk_assets.telemetry.parsed import HOUR_US
+from fallrisk_assets.telemetry.reasons import Reason
+from fallrisk_assets.telemetry.shelf import DropShelf
+
+#: Raised whenever a rule changes what the same drops give: every hour then counts as changed.
+RULES_VERSION = "1"
+#: Samples this close to the hour's end are what the next hour reads of it.
+TAIL_S = 15
+
+REREAD_TAG = "fallrisk/reread"
+FORCE_TAG = "fallrisk/force"
+DROPS_FACT, TAIL_FACT, STATE_FACT = "drops", "tail", "state"
+
+_PAYLOADS_PER_DROP_AND_REASON = 200
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """A drop's rows in one hour, as the index of drops keeps them."""
+
+    drop_key: str
+    event_hour: str
+    sha256: str
+    received_at: dt.datetime
+    device_id: str
+    bytes: int
+    lines: int
+    rows: int
+    unplaceable: int
+    status: str
+
+    @property
+    def bucket(self) -> int:
+        """Device bucket."""
+        return device_bucket(self.device_id)
+
+
+@dataclass(slots=True)
+class HourCounts:
+    """What became of an hour's lines, for metadata and the conservation check."""
+
+    received: int = 0
+    clean: int = 0
+    duplicates: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    devices: int = 0
+
+    def add(self, cleaned: CleanedHour) -> None:
+        """Count one device."""
+        self.received += cleaned.received_lines
+        self.clean += cleaned.rows
+        self.duplicates += cleaned.duplicate_lines
+        self.devices += 1
+        for reason, count in cleaned.quarantine.by_reason().items():
+            self.quarantined[reason] = self.quarantined.get(reason, 0) + count
+
+
+def index_table(rows: Sequence[IndexRow]) -> pa.Table:
+    """Return index rows as a `TelemetryDrops` table, sorted by device and drop."""
+    ordered = sorted(rows, key=lambda r: (r.device_id, r.drop_key))
+    columns = {
+        name: [getattr(r, name) for r in ordered]
+        for name in ("drop_key", "sha256", "received_at", "device_id", "bytes", "lines", "rows", "unplaceable", "status")
+    }
+    return conform(
+        TelemetryDrops,
+        {
+            "device_bucket": [r.bucket for r in ordered],
+            "event_hour": [window_of(r.event_hour)[0] for r in ordered],
+            **columns,
+        },
+    )
+
+
+def index_rows(data: pa.Table) -> list[IndexRow]:
+    """Return the rows of a `TelemetryDrops` table."""
+    return [
+        IndexRow(
+            event_hour=hour_key(row["event_hour"]),
+            **{k: v for k, v in row.items() if k not in ("device_bucket", "event_hour")},
+        )
+        for row in data.to_pylist()
+    ]
+
+
+def register(drop_key: str, name: DropName, raw: bytes, parsed: ParsedDrop | None) -> list[IndexRow]:
+    """Return a drop's index rows: one for each hour it has lines in, and one for the hour of its receipt.
+
+    Args:
+        drop_key: Key in the landing zone.
+        name: What its name says.
+        raw: The file's bytes.
+        parsed: Its lines, None where the file could not be read.
+    """
+    received_hour = name.received_us // HOUR_US
+    placed: dict[int, int] = {received_hour: 0}
+    unplaceable = 0
+    if parsed is not None:
+        hours, lost = place_rows(parsed)
+        for hour, count in zip(*np.unique(hours[~lost], return_counts=True), strict=True):
+            placed[int(hour)] = placed.get(int(hour), 0) + int(count)
+        unplaceable = int(lost.sum())
+        for bad in parsed.bad_lines:
+            if bad.ts_us is not None and name.is_plausible(bad.ts_us):
+                hour = bad_line_time_us(parsed, bad.ts_us) // HOUR_US
+                placed[hour] = placed.get(hour, 0) + 1
+            else:
+                unplaceable += 1
+    return [
+        IndexRow(
+            drop_key=drop_key,
+            event_hour=hour_key(_EPOCH + dt.timedelta(hours=hour)),
+            sha256=hashlib.sha256(raw).hexdigest(),
+            received_at=name.received_at,
+            device_id=name.device_id,
+            bytes=len(raw),
+            lines=parsed.lines if parsed else 0,
+            rows=rows,
+            unplaceable=unplaceable if hour == received_hour else 0,
+            status="READ" if parsed else "UNREADABLE",
+        )
+        for hour, rows in sorted(placed.items())
+    ]
+
+
+class Ingest:
+    """One run over some hours: registers what landed and publishes what changed.
+
+    Args:
+        lake: Where index and samples are.
+        landing: Where the drops are.
+        publications: Of the four telemetry tables, for the hours of the run.
+        assignments: Who wore each device when, from `resolve_assignments`.
+        reread: Drops that changed and must be read although they are registered.
+        force: Publish every bucket anew, changed or not.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        landing: Landing,
+        publications: Mapping[type, Publication],
+        assignments: Mapping[str, Sequence[IdentityAssignment]],
+        *,
+        reread: Sequence[str] = (),
+        force: bool = False,
+    ) -> None:
+        self._lake = lake
+        self._landing = landing
+        self._index = publications[TelemetryDrops]
+        self._quarantine = publications[TelemetryQuarantine]
+        self._samples = publications[Telemetry]
+        self._coverage = publications[DeviceHourCoverage]
+        self._assignments = assignments
+        self._reread = set(reread)
+        self._force = force
+        self.keys: list[str] = list(self._samples.keys)
+        self.counts: dict[str, HourCounts] = {key: HourCounts() for key in self.keys}
+        self.registered = 0
+        self._shelf = DropShelf()
+        self._unreadable: dict[str, str] = {}
+        self._tails: dict[tuple[str, int], list[str]] = {}
+
+    def run(self) -> None:
+        """Register the pending drops, then gather every changed bucket of every hour for publication."""
+        ahead = hour_key(window_of(self.keys[-1])[1])
+        looked_at = sorted({*self.keys, ahead})
+        known = index_rows(self._lake.read(TelemetryDrops, looked_at, optional=True))
+        pending = self._pending(looked_at, known)
+        self._rows = [r for r in known if r.drop_key not in pending]
+        received = [r.received_at for r in self._rows] + [name.received_at for _, name in pending.values()]
+        self._watermark = max(received, default=_EPOCH)
+        by_bucket: dict[int, list[str]] = {}
+        for device in self._devices(pending):
+            by_bucket.setdefault(device_bucket(device), []).append(device)
+        for key in self.keys:
+            for publication in (self._index, self._samples):
+                for bucket in publication.previous_buckets(key):
+                    by_bucket.setdefault(bucket, [])
+        new_rows: list[IndexRow] = []
+        for bucket, devices in sorted(by_bucket.items()):
+            new_rows += self._bucket(bucket, sorted(devices), pending)
+        self._publish_elsewhere([r for r in new_rows if r.event_hour not in self.keys], set(pending))
+        self.registered = len(pending)
+
+    def _pending(
+        self, looked_at: Sequence[str], known: Sequence[IndexRow]
+    ) -> dict[str, tuple[LandedFile, DropName]]:
+        """Return landed drops received in these hours that the index does not know as they are."""
+        sizes = {r.drop_key: r.bytes for r in known}
+        wanted = set(looked_at)
+        pending = {}
+        for file in self._landing.list("telemetry"):
+            try:
+                name = parse_drop_name(file.key)
+            except BadDropName:
+                continue  # stays in the landing zone; the sensor and `make status` report it
+            if hour_key(name.received_at) not in wanted:
+                continue
+            if file.key in self._reread or sizes.get(file.key) != file.size:
+                pending[file.key] = (file, name)
+        return pending
+
+    def _devices(self, pending: Mapping[str, tuple[LandedFile, DropName]]) -> set[str]:
+        """Return devices with drops in these hours, and those that somebody should be wearing."""
+        start_us = _us(window_of(self.keys[0])[0])
+        end_us = _us(window_of(self.keys[-1])[1])
+        devices = {r.device_id for r in self._rows} | {name.device_id for _, name in pending.values()}
+        for device, assigned in self._assignments.items():
+            if any(a.from_us < end_us and start_us < a.to_us for a in assigned):
+                devices.add(device)
+        return devices
+
+    def _bucket(
+        self, bucket: int, devices: Sequence[str], pending: Mapping[str, tuple[LandedFile, DropName]]
+    ) -> list[IndexRow]:
+        """Go through one bucket; returns the index rows of its newly registered drops."""
+        fresh = self._force or all(self._samples.previous(key, bucket) is None for key in self.keys)
+        found: list[IndexRow] = []
+        index: dict[str, list[IndexRow]] = {key: [] for key in self.keys}
+        for row in self._rows:
+            if row.event_hour in index and row.bucket == bucket:
+                index[row.event_hour].append(row)
+        for device in devices:
+            for drop_key, (_, name) in pending.items():
+                if name.device_id == device:
+                    rows = self._register(drop_key, name)
+                    found += rows
+                    for row in rows:
+                        if row.event_hour in index:
+                            index[row.event_hour].append(row)
+            if fresh:  # every hour is new: work while the device's drops are at hand
+                for key in self.keys:
+                    self._device_hour(key, bucket, device, index[key])
+                self._shelf.clear()
+        changed = {key: self._note(key, bucket, devices, index[key], fresh) for key in self.keys}
+        if not fresh:
+            for device in devices:
+                for key in (k for k in self.keys if changed[k]):
+                    self._device_hour(key, bucket, device, index[key])
+        self._shelf.clear()
+        return found
+
+    def _note(
+        self, key: str, bucket: int, devices: Sequence[str], rows: Sequence[IndexRow], fresh: bool
+    ) -> bool:
+        """Record what a bucket of an hour is made from; tell whether that differs from what is published."""
+        table = index_table(rows)
+        indexed = content_hash(table)
+        known = self._index.previous(key, bucket)
+        if known is not None and known.content_hash == indexed:
+            self._index.keep(key, bucket)
+        else:
+            self._index.add(key, table, bucket)
+            self._index.mark(key, bucket, input_hash=indexed)
+        final = self._watermark >= window_of(key)[1]
+        who = [
+            f"{device} {a.patient_id} {a.from_us} {a.to_us} {a.position}"
+            for device in devices
+            for a in self._assignments.get(device, ())
+            if a.from_us < _us(window_of(key)[1]) and a.to_us > _us(window_of(key)[0])
+        ]
+        input_hash = combined_hash([RULES_VERSION, indexed, str(final), *who])
+        previous = self._samples.previous(key, bucket)
+        if not fresh and previous is not None and previous.input_hash == input_hash:
+            for publication in (self._samples, self._quarantine, self._coverage):
+                publication.keep(key, bucket)
+            return False
+        for publication in (self._samples, self._quarantine, self._coverage):
+            publication.mark(key, bucket, input_hash=input_hash)
+        facts = {DROPS_FACT: indexed, STATE_FACT: "FINAL" if final else "PROVISIONAL"}
+        self._samples.mark(key, bucket, **facts)
+        return True
+
+    def _register(self, drop_key: str, name: DropName) -> list[IndexRow]:
+        """Read a drop for the first time."""
+        raw = self._landing.read(drop_key)
+        return register(drop_key, name, raw, self._parse(drop_key, name, raw))
+
+    def _parse(self, drop_key: str, name: DropName, raw: bytes | None = None) -> ParsedDrop | None:
+        """Return a drop's lines, or None where the file cannot be read (its fault is kept)."""
+        if drop_key in self._shelf:
+            return self._shelf.get(drop_key)
+        if drop_key in self._unreadable:
+            return None
+        raw = self._landing.read(drop_key) if raw is None else raw
+        digest = hashlib.sha256(raw).hexdigest()
+        if not digest.startswith(name.sha8):
+            self._unreadable[drop_key] = f"content has SHA-256 {digest[:8]}…, the name says {name.sha8}"
+            return None
+        try:
+            parsed = parse_drop(read_drop_bytes(raw, name.format), name)
+        except UnreadableDrop as fault:
+            self._unreadable[drop_key] = str(fault)
+            return None
+        self._shelf.put(drop_key, parsed)
+        return parsed
+
+    def _device_hour(self, key: str, bucket: int, device: str, index: Sequence[IndexRow]) -> None:
+        """Gather, clean and describe one device in one hour, and add it to the publications."""
+        start_us = _us(window_of(key)[0])
+        drops: list[tuple[str, ParsedDrop]] = []
+        broken: list[str] = []
+        for row in sorted(index, key=lambda r: r.drop_key):
+            if row.device_id != device:
+                continue
+            parsed = self._parse(row.drop_key, parse_drop_name(row.drop_key))
+            if parsed is not None:
+                drops.append((row.drop_key, parsed))
+            elif hour_key(row.received_at) == key:
+                broken.append(row.drop_key)
+        assigned = [
+            Assignment(a.patient_id, a.from_us, a.to_us, a.position)
+            for a in self._assignments.get(device, ())
+        ]
+        cleaned = clean_device_hour(gather_device_hour(device, drops, start_us), assigned, start_us)
+        self._samples.add(key, samples_table(cleaned, bucket), bucket)
+        refused = quarantine_table(cleaned, bucket, self._payloads(cleaned))
+        self._quarantine.add(key, pa.concat_tables([refused, self._broken(key, bucket, device, broken)]), bucket)
+        rows = device_hour_coverage(cleaned, start_us, _us(self._watermark))
+        self._coverage.add(key, conform(DeviceHourCoverage, _columns(rows, bucket)), bucket)
+        self.counts[key].add(cleaned)
+        tail = cleaned.ts_us >= start_us + HOUR_US - TAIL_S * 1_000_000
+        if tail.any():
+            seen = hashlib.sha256(cleaned.ts_us[tail].tobytes())
+            seen.update(np.ascontiguousarray(cleaned.accel_g[tail]).tobytes())
+            seen.update(np.ascontiguousarray(cleaned.gyro_dps[tail]).tobytes())
+            seen.update(device.encode())
+            tails = self._tails.setdefault((key, bucket), [])
+            tails.append(seen.hexdigest()[:16])
+            self._samples.mark(key, bucket, **{TAIL_FACT: "-".join(tails)})
+
+    def _payloads(self, cleaned: CleanedHour) -> dict[tuple[int, int], str]:
+        """Return the text of refused lines that had been parsed, the first of each drop and reason."""
+        found: dict[tuple[int, int], str] = {}
+        refused = cleaned.quarantine
+        wanted: dict[int, list[int]] = {}
+        taken: dict[tuple[int, int], int] = {}
+        for i in np.flatnonzero([p is None for p in refused.payload]).tolist():
+            drop, kind = int(refused.drop_index[i]), int(refused.finding[i])
+            if taken.get((drop, kind), 0) < _PAYLOADS_PER_DROP_AND_REASON:
+                taken[drop, kind] = taken.get((drop, kind), 0) + 1
+                wanted.setdefault(drop, []).append(int(refused.line_number[i]))
+        for drop, lines in wanted.items():
+            key = cleaned.drop_keys[drop]
+            name = parse_drop_name(key)
+            if name.format != "parquet":
+                texts = line_payloads(read_drop_bytes(self._landing.read(key), name.format), np.array(lines))
+                found.update({(drop, line): text for line, text in zip(lines, texts, strict=True)})
+        return found
+
+    def _broken(self, key: str, bucket: int, device: str, drop_keys: Sequence[str]) -> pa.Table:
+        """Return the quarantine rows of files that could not be read at all."""
+        if not drop_keys:
+            return empty_table(TelemetryQuarantine)
+        counted = self.counts[key].quarantined
+        counted[Reason.FILE_UNREADABLE] = counted.get(Reason.FILE_UNREADABLE, 0) + len(drop_keys)
+        n = len(drop_keys)
+        return conform(
+            TelemetryQuarantine,
+            {
+                "device_bucket": [bucket] * n,
+                "quarantine_hour": [window_of(key)[0]] * n,
+                "drop_key": list(drop_keys),
+                "line_number": [0] * n,
+                "reason": [Reason.FILE_UNREADABLE.value] * n,
+                "detail": [self._unreadable[k] for k in drop_keys],
+                "payload": [None] * n,
+                "device_id": [device] * n,
+                "patient_id": [None] * n,
+            },
+        )
+
+    def _publish_elsewhere(self, rows: Sequence[IndexRow], registered: set[str]) -> None:
+        """Add index rows of hours outside the run, so that a sensor sees that those hours changed."""
+        for key in sorted({r.event_hour for r in rows}):
+            mine = [r for r in rows if r.event_hour == key]
+            touched = sorted({r.bucket for r in mine})
+            with self._lake.publication(TelemetryDrops, [key]) as publication:
+                old = index_rows(self._lake.read(TelemetryDrops, [key], optional=True, buckets=touched))
+                for bucket in publication.previous_buckets(key):
+                    if bucket not in touched:
+                        publication.keep(key, bucket)
+                for bucket in touched:
+                    merged = [r for r in old if r.bucket == bucket and r.drop_key not in registered]
+                    merged += [r for r in mine if r.bucket == bucket]
+                    table = index_table(merged)
+                    publication.add(key, table, bucket)
+                    publication.mark(key, bucket, input_hash=content_hash(table))
+                publication.commit()
+
+
+def samples_table(cleaned: CleanedHour, bucket: int) -> pa.Table:
+    """Return a cleaned hour as a `Telemetry` table; texts stay dictionary-coded until they are written."""
+    n = cleaned.rows
+    if n == 0:
+        return empty_table(Telemetry)
+    gyro = {}
+    complete = bool(cleaned.has_gyro.all())
+    for i, axis in enumerate("xyz"):
+        values = np.ascontiguousarray(cleaned.gyro_dps[:, i])
+        gyro[f"gyro_{axis}_dps"] = pa.array(values, mask=None if complete else ~cleaned.has_gyro)
+    columns = {
+        "device_bucket": pa.array(np.full(n, bucket, np.int32)),
+        "device_id": _coded(np.zeros(n, np.int32), [cleaned.device_id]),
+        "patient_id": _coded(cleaned.patient_code, cleaned.patients),
+        "position": _coded(cleaned.position_code, cleaned.positions),
+        "ts": pa.array(cleaned.ts_us).view(pa.timestamp("us", "UTC")),
+        "boot": pa.array(cleaned.boot),
+        "seq": pa.array(cleaned.seq),
+        **{f"accel_{a}_g": pa.array(np.ascontiguousarray(cleaned.accel_g[:, i])) for i, a in enumerate("xyz")},
+        **gyro,
+    }
+    return pa.table(columns)
+
+
+def quarantine_table(
+    cleaned: CleanedHour, bucket: int, payloads: Mapping[tuple[int, int], str]
+) -> pa.Table:
+    """Return a cleaned hour's refused lines as a `TelemetryQuarantine` table."""
+    refused = cleaned.quarantine
+    n = len(refused.line_number)
+    if n == 0:
+        return empty_table(TelemetryQuarantine)
+    at = list(zip(refused.drop_index.tolist(), refused.line_number.tolist(), strict=True))
+    return conform(
+        TelemetryQuarantine,
+        {
+            "device_bucket": np.full(n, bucket, np.int32),
+            "quarantine_hour": np.full(n, cleaned.hour_start_us),
+            "drop_key": _coded(refused.drop_index, cleaned.drop_keys).cast(pa.string()),
+            "line_number": refused.line_number.astype(np.int64),
+            "reason": [refused.findings[i][0].value for i in refused.finding.tolist()],
+            "detail": [refused.findings[i][1] for i in refused.finding.tolist()],
+            "payload": [
+                text if text is not None else payloads.get(where)
+                for text, where in zip(refused.payload, at, strict=True)
+            ],
+            "device_id": [cleaned.device_id] * n,
+            "patient_id": [p or None for p in refused.patient],
+        },
+    )
+
+
+def _coded(codes: np.ndarray, words: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
+
+
+def _columns(rows: Sequence[Mapping], bucket: int) -> dict[str, list]:
+    names = list(rows[0]) if rows else [c for c in empty_table(DeviceHourCoverage).column_names][1:]
+    return {"device_bucket": [bucket] * len(rows), **{n: [r[n] for r in rows] for n in names}}
+
+
+def _us(moment: dt.datetime) -> int:
+    return round((moment - _EPOCH) / dt.timedelta(microseconds=1))
+

@@ -1,0 +1,122 @@
+"""Which hours must run, from what has landed and what has been published: plain questions for sensors.
+
+Here: decisions on names, sizes and hashes. Not here: reading drops (`ingest.py`), Dagster (`sensors.py`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fallrisk_assets.clinic.identity import Assignment
+from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.lake.landing import LandedFile
+from fallrisk_assets.partitions import hour_key, window_of
+from fallrisk_assets.telemetry.drops import BadDropName, parse_drop_name
+
+#: More hours than this in one tick become range runs: a run's start costs more than an hour's work.
+MAX_SINGLE_HOURS = 6
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LandingCursor:
+    """High-water mark over the landing zone: everything changed up to it has been seen.
+
+    Attributes:
+        modified_ns: Newest change seen.
+        at_mark: Files seen with exactly that time (clocks of object stores tick in seconds).
+        ledger_ns: Newest change of the index of drops seen.
+    """
+
+    modified_ns: int = 0
+    at_mark: frozenset[str] = field(default_factory=frozenset)
+    ledger_ns: int = 0
+
+    @classmethod
+    def parse(cls, text: str | None) -> "LandingCursor":
+        """Read a stored cursor; none is the beginning of time."""
+        if not text:
+            return cls()
+        raw = json.loads(text)
+        return cls(raw["modified_ns"], frozenset(raw["at_mark"]), raw["ledger_ns"])
+
+    def __str__(self) -> str:
+        return json.dumps(
+            {"modified_ns": self.modified_ns, "at_mark": sorted(self.at_mark), "ledger_ns": self.ledger_ns}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewDrops:
+    """What a look at the landing zone found.
+
+    Attributes:
+        by_hour: New or changed drops by the hourly key of their receipt.
+        misnamed: Keys that are no drop names and wait to be renamed.
+        cursor: The mark to store.
+    """
+
+    by_hour: dict[str, list[LandedFile]]
+    misnamed: list[str]
+    cursor: LandingCursor
+
+
+def new_drops(landed: Iterable[LandedFile], cursor: LandingCursor) -> NewDrops:
+    """Return the drops that are new or changed since the cursor, grouped by the hour of their receipt."""
+    by_hour: dict[str, list[LandedFile]] = {}
+    misnamed = []
+    mark, at_mark = cursor.modified_ns, set(cursor.at_mark)
+    for file in landed:
+        if file.modified_ns < cursor.modified_ns or (
+            file.modified_ns == cursor.modified_ns and file.key in cursor.at_mark
+        ):
+            continue
+        if file.modified_ns > mark:
+            mark, at_mark = file.modified_ns, set()
+        if file.modified_ns == mark:
+            at_mark.add(file.key)
+        try:
+            name = parse_drop_name(file.key)
+        except BadDropName:
+            misnamed.append(file.key)
+            continue
+        by_hour.setdefault(hour_key(name.received_at), []).append(file)
+    return NewDrops(by_hour, misnamed, LandingCursor(mark, frozenset(at_mark), cursor.ledger_ns))
+
+
+def drops_hash(files: Iterable[LandedFile]) -> str:
+    """Return a hash of what landed: names, sizes and times of change."""
+    return combined_hash(f"{f.key} {f.size} {f.modified_ns}" for f in sorted(files))[:16]
+
+
+def contiguous(keys: Iterable[str]) -> list[list[str]]:
+    """Group hourly keys into runs without a hole, in order."""
+    groups: list[list[str]] = []
+    for key in sorted(set(keys)):
+        if groups and window_of(groups[-1][-1])[1] == window_of(key)[0]:
+            groups[-1].append(key)
+        else:
+            groups.append([key])
+    return groups
+
+
+def hours_where_assignments_differ(
+    old: Mapping[str, Sequence[Assignment]], new: Mapping[str, Sequence[Assignment]], published: Iterable[str]
+) -> list[str]:
+    """Return the published hours in which a device changes its wearer between two states of knowledge.
+
+    Args:
+        old: Assignments that the published hours were made with, by device.
+        new: Assignments as known now.
+        published: Hourly keys that exist.
+    """
+    changed: list[tuple[int, int]] = []
+    for device in sorted(set(old) | set(new)):
+        before, after = set(old.get(device, ())), set(new.get(device, ()))
+        changed += [(a.from_us, a.to_us) for a in before ^ after]
+    hours = []
+    for key in published:
+        start = int(window_of(key)[0].timestamp()) * 1_000_000
+        if any(low < start + _HOUR_US and start < high for low, high in changed):
+            hours.append(key)
+    return sorted(hours)

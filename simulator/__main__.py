@@ -1,0 +1,176 @@
+"""Command line: `python -m simulator cohort|live|replay`; `--help` explains each."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from simulator.cohort import CohortOptions, simulate_cohort
+from simulator.drops import FORMATS, JSONL_GZ
+from simulator.faults import ALL_FAULTS
+from simulator.live import LiveOptions, live_rounds
+from simulator.replay import replay_umafall
+from simulator.umafall_files import POSITIONS
+
+_DESCRIPTION = """\
+Make input for the lakehouse: wearable devices' drops and the clinic's files, seeded and with the truth beside.
+
+  cohort   a whole cohort of patients over some days, as fast as the machine can
+  live     a few devices that keep dropping files while you watch
+  replay   recordings of real people (UMAFall) as if devices had sent them
+"""
+_LIVE = """Keep dropping small files, simulated time moving on by one drop a round, so that sensors can be watched."""
+_REPLAY = """Replay recordings as drops of one device for each subject, trial after trial. Trials whose numbers are
+corrupted are skipped and reported, never guessed. Into a landing zone with a cohort: cohort first, then replay."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's parser."""
+    top = argparse.ArgumentParser(
+        prog="python -m simulator", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    cohort = commands.add_parser(
+        "cohort",
+        help="simulate patients over days",
+        description="Simulate patients over days into a landing zone. Same options, same bytes.",
+        epilog="Faults: " + ", ".join(ALL_FAULTS) + ".",
+    )
+    cohort.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
+    cohort.add_argument("--truth", type=Path, metavar="DIR", help="where falls, activities and faults are written")
+    cohort.add_argument("--patients", type=int, default=5, help="how many wearers (default 5)")
+    cohort.add_argument("--days", type=int, default=2, help="how many UTC days (default 2)")
+    cohort.add_argument("--rate-hz", type=float, default=50.0, help="samples a second (default 50)")
+    cohort.add_argument("--seed", type=int, default=7, help="decides everything random (default 7)")
+    cohort.add_argument("--start", type=date.fromisoformat, default=date(2026, 1, 5), help="first UTC day, YYYY-MM-DD")
+    cohort.add_argument(
+        "--hours-per-day",
+        default="16,2",
+        help="hours of wear of each patient, the last for all that follow (default 16,2)",
+    )
+    cohort.add_argument(
+        "--falls-per-day", type=float, default=2.0, help="mean of a pre-frail person in 16 h of wear (default 2)"
+    )
+    cohort.add_argument(
+        "--faults", default="default", help="none, default, all, or counts such as gap=3,duplicate=50 (default default)"
+    )
+    cohort.add_argument("--format", choices=FORMATS, default=JSONL_GZ, help="of the drops (default jsonl.gz)")
+    cohort.add_argument("--drop-minutes", type=int, default=60, help="minutes in one drop (default 60)")
+    cohort.add_argument("--workers", type=int, default=1, help="threads (default 1); any number gives the same bytes")
+    cohort.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    _add_live(commands.add_parser("live", help="keep dropping small files", description=_LIVE))
+    _add_replay(commands.add_parser("replay", help="replay recordings as devices' drops", description=_REPLAY))
+    return top
+
+
+def _add_live(live: argparse.ArgumentParser) -> None:
+    live.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
+    live.add_argument("--truth", type=Path, metavar="DIR", help="where falls and activities are written")
+    live.add_argument("--devices", type=int, default=3, help="how many devices drop (default 3)")
+    live.add_argument("--every", type=float, default=60.0, help="seconds between rounds of drops (default 60)")
+    live.add_argument("--stop-after", type=int, metavar="ROUNDS", help="rounds of drops (default: until interrupted)")
+    live.add_argument("--drop-minutes", type=int, default=1, help="simulated minutes in one drop (default 1)")
+    live.add_argument("--rate-hz", type=float, default=50.0, help="samples a second (default 50)")
+    live.add_argument("--falls-per-hour", type=float, default=4.0, help="mean for each device (default 4)")
+    live.add_argument("--seed", type=int, default=7, help="decides everything random (default 7)")
+    live.add_argument(
+        "--start",
+        type=_moment,
+        help="simulated time of the first sample, such as 2026-01-05T10:00Z (default: so that the first drop ends now; "
+        "two hours ago when rounds come faster than simulated time)",
+    )
+
+
+def _add_replay(replay: argparse.ArgumentParser) -> None:
+    replay.add_argument("--dataset", choices=("umafall",), default="umafall", help="which recordings (default umafall)")
+    replay.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder that holds the recordings")
+    replay.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
+    replay.add_argument("--truth", type=Path, metavar="DIR", help="where falls, trials and skipped trials are written")
+    replay.add_argument("--position", choices=tuple(POSITIONS), default="waist", help="which sensor (default waist)")
+    replay.add_argument(
+        "--start",
+        type=_moment,
+        default=datetime(2026, 1, 5, 10, tzinfo=UTC),
+        help="when each subject's first trial begins (default 2026-01-05T10:00Z)",
+    )
+    replay.add_argument("--gap-s", type=float, default=20.0, help="silence between trials (default 20)")
+    replay.add_argument("--drop-minutes", type=int, default=60, help="minutes in one drop (default 60)")
+    replay.add_argument("--seed", type=int, default=7, help="decides the receipt delays (default 7)")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    args = parser().parse_args(arguments)
+    try:
+        return {"cohort": _cohort, "live": _live, "replay": _replay}[args.command](args)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, FileNotFoundError) as error:
+        sys.stderr.write(f"simulator {args.command}: {error}\n")
+        return 2
+
+
+def _cohort(args: argparse.Namespace) -> int:
+    options = CohortOptions(
+        patients=args.patients,
+        days=args.days,
+        rate_hz=args.rate_hz,
+        seed=args.seed,
+        start=args.start,
+        hours_per_day=tuple(float(part) for part in args.hours_per_day.split(",")),
+        falls_per_day=args.falls_per_day,
+        faults=args.faults,
+        format=args.format,
+        drop_minutes=args.drop_minutes,
+        workers=args.workers,
+    )
+    result = simulate_cohort(args.out, args.truth, options, progress=not args.quiet)
+    print(
+        f"{result.samples:,} samples in {result.drops} drops ({result.bytes_written / 1e6:,.1f} MB), "
+        f"{result.falls} falls, {sum(result.faults.values()):,} lines and files with faults"
+    )
+    for fault, count in result.faults.items():
+        print(f"  {fault:<20} {count:>8,}")
+    return 0
+
+
+def _live(args: argparse.Namespace) -> int:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    faster = args.every < args.drop_minutes * 60
+    back = timedelta(hours=2) if faster else timedelta(minutes=args.drop_minutes)
+    options = LiveOptions(
+        start=args.start or now - back,
+        devices=args.devices,
+        rate_hz=args.rate_hz,
+        seed=args.seed,
+        drop_minutes=args.drop_minutes,
+        falls_per_hour=args.falls_per_hour,
+        stop_after=args.stop_after,
+    )
+    for turn in live_rounds(args.out, args.truth, options):
+        print(f"round {turn.number}: {len(turn.keys)} drops, samples up to {turn.until:%Y-%m-%dT%H:%M}Z", flush=True)
+        if args.stop_after is None or turn.number < args.stop_after:
+            time.sleep(args.every)
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    result = replay_umafall(
+        args.source, args.out, args.truth, args.start, args.position, args.gap_s, args.drop_minutes, args.seed
+    )
+    print(f"{result.trials} trials ({result.falls} falls), {result.samples:,} samples in {result.drops} drops")
+    for reason, count in sorted(Counter(skip.reason for skip in result.skipped).items()):
+        example = next(skip for skip in result.skipped if skip.reason == reason)
+        print(f"  skipped {count} trials: {reason}, for example {example.trial}: {example.detail}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
