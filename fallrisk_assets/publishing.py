@@ -7,13 +7,16 @@ a preview interface, so they are touched nowhere else). What does not: any parti
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
 import dagster as dg
+import duckdb
+from pyiceberg.exceptions import CommitFailedException, ValidationException
+from sqlalchemy.exc import OperationalError
 
 from fallrisk_assets.contract import ContractReport, ContractType
-from fallrisk_assets.lake import Lake, Publication, SliceRefused
+from fallrisk_assets.lake import Lake, LedgerEntry, Publication, SliceRefused
 from fallrisk_assets.schemas import dagster_column_schema
 
 # Partition-aware checks and single-run backfills are preview and beta interfaces in Dagster 1.13; the
@@ -25,10 +28,50 @@ logger = logging.getLogger(__name__)
 
 CONTRACT_CHECK = "keeps_its_contract"
 
-#: Only what passes by itself is tried again: a busy catalog, a lost connection.
-TRANSIENT = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+#: What passes by itself: a lost connection, a busy catalog or warehouse, another writer who came first.
+TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
+    ConnectionError,
+    TimeoutError,
+    CommitFailedException,
+    ValidationException,
+    OperationalError,
+    duckdb.IOException,
+)
+TRANSIENT = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+_RETRIES = 3
+_RETRY_WAIT_S = 2
 
-Previews = Mapping[str, dg.MetadataValue]
+
+@contextmanager
+def retried_when_transient() -> Iterator[None]:
+    """Ask for the step to be tried again, from fresh inputs, when what failed passes by itself.
+
+    A refused partition, a missing input or a defect fails at once: trying again would only hide it.
+    """
+    try:
+        yield
+    except TRANSIENT_ERRORS as error:
+        raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=_RETRY_WAIT_S) from error
+
+
+class Publishable(Protocol):
+    """What can be reported: partitions of one table, judged and then committed (lake or warehouse)."""
+
+    model: ContractType
+    keys: list[str]
+    reports: dict[str, ContractReport]
+    shown: dict[str, dict[str, Any]]
+
+    @property
+    def bad(self) -> dict[str, ContractReport]:
+        """Verdicts of the refused partitions."""
+        ...
+
+    def commit(self) -> dict[str, LedgerEntry]:
+        """Publish the accepted partitions."""
+        ...
+
+
 Body = Callable[[dg.AssetExecutionContext, Lake, dict[ContractType, Publication]], None]
 
 
@@ -140,7 +183,7 @@ def contract_assets(
         def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
             lake: Lake = context.resources.lake
             wanted = list(context.partition_keys)
-            with ExitStack() as stack:
+            with retried_when_transient(), ExitStack() as stack:
                 publications = {
                     model: stack.enter_context(lake.publication(model, wanted, context.run_id))
                     for model in models
@@ -148,7 +191,7 @@ def contract_assets(
                 body(context, lake, publications)
                 bad: dict[ContractType, Mapping[str, ContractReport]] = {}
                 for model, publication in publications.items():
-                    yield from _publish(context, specs[model], publication)
+                    yield from report_publication(context, specs[model], publication)
                     if publication.bad:
                         bad[model] = publication.bad
             for model, reports in bad.items():
@@ -176,18 +219,17 @@ def contract_asset(
     return build
 
 
-def show(publication: Publication, key: str, **metadata: Any) -> None:
+def show(publication: Publishable, key: str, **metadata: Any) -> None:
     """Attach metadata (counts, a preview) that the materialisation of a partition shows in the UI."""
-    _SHOWN.setdefault(id(publication), {}).setdefault(key, {}).update(metadata)
+    publication.shown.setdefault(key, {}).update(metadata)
 
 
-_SHOWN: dict[int, dict[str, dict[str, Any]]] = {}
-
-
-def _publish(context: dg.AssetExecutionContext, spec: dg.AssetSpec, publication: Publication) -> Iterator[Any]:
+def report_publication(
+    context: dg.AssetExecutionContext, spec: dg.AssetSpec, publication: Publishable
+) -> Iterator[Any]:
     """Commit one table and yield its materialisation and check results."""
     model = publication.model
-    shown = _SHOWN.pop(id(publication), {})
+    shown = publication.shown
     entries = publication.commit()
     for key, entry in entries.items():
         metadata = {

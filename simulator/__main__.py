@@ -11,25 +11,29 @@ from simulator.cohort import CohortOptions, simulate_cohort
 from simulator.drops import FORMATS, JSONL_GZ
 from simulator.faults import ALL_FAULTS
 from simulator.live import LiveOptions, live_rounds
+from simulator.phenotypes import ORDER, PHENOTYPES
 from simulator.replay import replay_umafall
 from simulator.umafall_files import POSITIONS
 
 _DESCRIPTION = """\
-Make input for the lakehouse: wearable devices' drops and the clinic's files, seeded and with the truth beside.
+Make input for the lakehouse: wearable devices' drops and the clinic's files, seeded and with the truth
+beside.
 
   cohort   a whole cohort of patients over some days, as fast as the machine can
   live     a few devices that keep dropping files while you watch
   replay   recordings of real people (UMAFall) as if devices had sent them
 """
-_LIVE = """Keep dropping small files, simulated time moving on by one drop a round, so that sensors can be watched."""
-_REPLAY = """Replay recordings as drops of one device for each subject, trial after trial. Trials whose numbers are
-corrupted are skipped and reported, never guessed. Into a landing zone with a cohort: cohort first, then replay."""
+_LIVE = """Keep dropping small files, so that sensors can be watched: one drop a round and device."""
+_REPLAY = """Replay recordings as drops of one device for each subject, trial after trial. Trials whose
+numbers are corrupted are skipped and reported, never guessed. With a cohort: cohort first, then replay."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
     top = argparse.ArgumentParser(
-        prog="python -m simulator", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m simulator",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True)
     cohort = commands.add_parser(
@@ -38,39 +42,64 @@ def parser() -> argparse.ArgumentParser:
         description="Simulate patients over days into a landing zone. Same options, same bytes.",
         epilog="Faults: " + ", ".join(ALL_FAULTS) + ".",
     )
-    cohort.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
-    cohort.add_argument("--truth", type=Path, metavar="DIR", help="where falls, activities and faults are written")
+    cohort.add_argument(
+        "--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into"
+    )
+    cohort.add_argument(
+        "--truth", type=Path, metavar="DIR", help="where falls, activities and faults are written"
+    )
     cohort.add_argument("--patients", type=int, default=5, help="how many wearers (default 5)")
     cohort.add_argument("--days", type=int, default=2, help="how many UTC days (default 2)")
     cohort.add_argument("--rate-hz", type=float, default=50.0, help="samples a second (default 50)")
     cohort.add_argument("--seed", type=int, default=7, help="decides everything random (default 7)")
-    cohort.add_argument("--start", type=date.fromisoformat, default=date(2026, 1, 5), help="first UTC day, YYYY-MM-DD")
+    cohort.add_argument(
+        "--start", type=date.fromisoformat, default=date(2026, 1, 5), help="first UTC day, YYYY-MM-DD"
+    )
     cohort.add_argument(
         "--hours-per-day",
         default="16,2",
         help="hours of wear of each patient, the last for all that follow (default 16,2)",
     )
     cohort.add_argument(
-        "--falls-per-day", type=float, default=2.0, help="mean of a pre-frail person in 16 h of wear (default 2)"
+        "--falls-per-day",
+        type=float,
+        default=2.0,
+        help="mean of a pre-frail person in 16 h of wear (default 2)",
     )
     cohort.add_argument(
-        "--faults", default="default", help="none, default, all, or counts such as gap=3,duplicate=50 (default default)"
+        "--faults",
+        default="default",
+        help="none, default, all, or counts such as gap=3,duplicate=50 (default default)",
+    )
+    cohort.add_argument(
+        "--phenotypes",
+        help=f"of the patients in turn, from {', '.join(PHENOTYPES)} (default a mixture)",
     )
     cohort.add_argument("--format", choices=FORMATS, default=JSONL_GZ, help="of the drops (default jsonl.gz)")
     cohort.add_argument("--drop-minutes", type=int, default=60, help="minutes in one drop (default 60)")
-    cohort.add_argument("--workers", type=int, default=1, help="threads (default 1); any number gives the same bytes")
+    cohort.add_argument(
+        "--workers", type=int, default=1, help="threads (default 1); any number gives the same bytes"
+    )
     cohort.add_argument("--quiet", action="store_true", help="no progress on standard error")
     _add_live(commands.add_parser("live", help="keep dropping small files", description=_LIVE))
-    _add_replay(commands.add_parser("replay", help="replay recordings as devices' drops", description=_REPLAY))
+    _add_replay(
+        commands.add_parser("replay", help="replay recordings as devices' drops", description=_REPLAY)
+    )
     return top
 
 
 def _add_live(live: argparse.ArgumentParser) -> None:
-    live.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
+    live.add_argument(
+        "--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into"
+    )
     live.add_argument("--truth", type=Path, metavar="DIR", help="where falls and activities are written")
     live.add_argument("--devices", type=int, default=3, help="how many devices drop (default 3)")
-    live.add_argument("--every", type=float, default=60.0, help="seconds between rounds of drops (default 60)")
-    live.add_argument("--stop-after", type=int, metavar="ROUNDS", help="rounds of drops (default: until interrupted)")
+    live.add_argument(
+        "--every", type=float, default=60.0, help="seconds between rounds of drops (default 60)"
+    )
+    live.add_argument(
+        "--stop-after", type=int, metavar="ROUNDS", help="rounds of drops (default: until interrupted)"
+    )
     live.add_argument("--drop-minutes", type=int, default=1, help="simulated minutes in one drop (default 1)")
     live.add_argument("--rate-hz", type=float, default=50.0, help="samples a second (default 50)")
     live.add_argument("--falls-per-hour", type=float, default=4.0, help="mean for each device (default 4)")
@@ -78,17 +107,27 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     live.add_argument(
         "--start",
         type=_moment,
-        help="simulated time of the first sample, such as 2026-01-05T10:00Z (default: so that the first drop ends now; "
-        "two hours ago when rounds come faster than simulated time)",
+        help="simulated time of the first sample, such as 2026-01-05T10:00Z (default: so that the first drop "
+        "ends now; two hours ago when rounds come faster than simulated time)",
     )
 
 
 def _add_replay(replay: argparse.ArgumentParser) -> None:
-    replay.add_argument("--dataset", choices=("umafall",), default="umafall", help="which recordings (default umafall)")
-    replay.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder that holds the recordings")
-    replay.add_argument("--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into")
-    replay.add_argument("--truth", type=Path, metavar="DIR", help="where falls, trials and skipped trials are written")
-    replay.add_argument("--position", choices=tuple(POSITIONS), default="waist", help="which sensor (default waist)")
+    replay.add_argument(
+        "--dataset", choices=("umafall",), default="umafall", help="which recordings (default umafall)"
+    )
+    replay.add_argument(
+        "--source", type=Path, required=True, metavar="DIR", help="folder that holds the recordings"
+    )
+    replay.add_argument(
+        "--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into"
+    )
+    replay.add_argument(
+        "--truth", type=Path, metavar="DIR", help="where falls, trials and skipped trials are written"
+    )
+    replay.add_argument(
+        "--position", choices=tuple(POSITIONS), default="waist", help="which sensor (default waist)"
+    )
     replay.add_argument(
         "--start",
         type=_moment,
@@ -130,6 +169,7 @@ def _cohort(args: argparse.Namespace) -> int:
         format=args.format,
         drop_minutes=args.drop_minutes,
         workers=args.workers,
+        phenotypes=tuple(args.phenotypes.split(",")) if args.phenotypes else ORDER,
     )
     result = simulate_cohort(args.out, args.truth, options, progress=not args.quiet)
     print(
@@ -138,6 +178,8 @@ def _cohort(args: argparse.Namespace) -> int:
     )
     for fault, count in result.faults.items():
         print(f"  {fault:<20} {count:>8,}")
+    for fault, count in result.faults_without_room.items():
+        sys.stderr.write(f"no room for {count} x {fault}: too few or too short drops\n")
     return 0
 
 
@@ -155,7 +197,10 @@ def _live(args: argparse.Namespace) -> int:
         stop_after=args.stop_after,
     )
     for turn in live_rounds(args.out, args.truth, options):
-        print(f"round {turn.number}: {len(turn.keys)} drops, samples up to {turn.until:%Y-%m-%dT%H:%M}Z", flush=True)
+        print(
+            f"round {turn.number}: {len(turn.keys)} drops, samples up to {turn.until:%Y-%m-%dT%H:%M}Z",
+            flush=True,
+        )
         if args.stop_after is None or turn.number < args.stop_after:
             time.sleep(args.every)
     return 0
@@ -165,7 +210,9 @@ def _replay(args: argparse.Namespace) -> int:
     result = replay_umafall(
         args.source, args.out, args.truth, args.start, args.position, args.gap_s, args.drop_minutes, args.seed
     )
-    print(f"{result.trials} trials ({result.falls} falls), {result.samples:,} samples in {result.drops} drops")
+    print(
+        f"{result.trials} trials ({result.falls} falls), {result.samples:,} samples in {result.drops} drops"
+    )
     for reason, count in sorted(Counter(skip.reason for skip in result.skipped).items()):
         example = next(skip for skip in result.skipped if skip.reason == reason)
         print(f"  skipped {count} trials: {reason}, for example {example.trial}: {example.detail}")

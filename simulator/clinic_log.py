@@ -1,6 +1,7 @@
 """The clinic's files about the wearers: who they are, who wears which device, and whom to call.
 
-What belongs here: CSV text as a clinic system would export it, one snapshot for each day. What does not: appointments.
+What belongs here: CSV text as a clinic system would export it, one snapshot for each day. What does not:
+appointments.
 """
 
 from dataclasses import dataclass
@@ -37,10 +38,32 @@ PATIENT_COLUMNS = (
 ASSIGNMENT_COLUMNS = ("device_id", "patient_id", "from", "to", "position", "corrected_at")
 CONTACT_COLUMNS = ("patient_id", "role", "channel", "address", "order", "quiet_from", "quiet_to")
 _GIVEN = {
-    "female": ("Elena", "Carmen", "Ruth", "Ingrid", "Teresa", "Dorothy", "Pilar", "Agnes", "Lucia", "Margaret"),
+    "female": (
+        "Elena",
+        "Carmen",
+        "Ruth",
+        "Ingrid",
+        "Teresa",
+        "Dorothy",
+        "Pilar",
+        "Agnes",
+        "Lucia",
+        "Margaret",
+    ),
     "male": ("Tomas", "Walter", "Julian", "Emilio", "Harold", "Andres", "George", "Ramon", "Arthur", "Felix"),
 }
-_FAMILY = ("Vidal", "Moreno", "Whitaker", "Lindqvist", "Ortega", "Hughes", "Navarro", "Castle", "Ibarra", "Thornton")
+_FAMILY = (
+    "Vidal",
+    "Moreno",
+    "Whitaker",
+    "Lindqvist",
+    "Ortega",
+    "Hughes",
+    "Navarro",
+    "Castle",
+    "Ibarra",
+    "Thornton",
+)
 # (falls past year, walking aid, gait problem, vertigo, fear, medicines): means by phenotype.
 _HISTORY = {
     "robust": (0.2, 0.02, 0.05, 0.08, 0.1, 2.0),
@@ -116,7 +139,9 @@ def contacts_csv(clinic_ids: list[str], seed: int) -> str:
     for clinic_id in clinic_ids:
         rng: np.random.Generator = rng_of(seed, "contacts", clinic_id)
         word = clinic_id.lower()
-        rows.append((clinic_id, "nurse", "email", f"ward-{int(rng.integers(1, 4))}@clinic.example", 1, "", ""))
+        rows.append(
+            (clinic_id, "nurse", "email", f"ward-{int(rng.integers(1, 4))}@clinic.example", 1, "", "")
+        )
         rows.append((clinic_id, "relative", "email", f"family.{word}@mail.example", 2, "22:00", "07:00"))
         rows.append((clinic_id, "on-call", "file", "on-call-desk", 3, "", ""))
     return csv_text(CONTACT_COLUMNS, rows)
@@ -130,7 +155,7 @@ def write_clinic_files(
     assignments: list[Assignment],
     seed: int,
 ) -> list[str]:
-    """Write the three files for each day at 00:01 UTC, and an assignment file after each change; returns the keys."""
+    """Write three files for each day at 00:01 UTC, and an assignment file after each change; returns keys."""
     written = []
     clinic_ids = [str(patient.values[0]) for patient in patients]
 

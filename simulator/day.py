@@ -1,7 +1,7 @@
 """A day in a life: which movement follows which, by local time of day.
 
-What belongs here: rhythm (sleep, night rising, sitting and walking, shower without the device) and when falls and
-confusers happen. What does not: how each of them looks.
+What belongs here: rhythm (sleep, night rising, sitting and walking, shower without the device) and when
+falls and confusers happen. What does not: how each of them looks.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from simulator.falls import (
 )
 from simulator.gait import walk
 from simulator.phenotypes import Person
-from simulator.timeline import LYING, NON_WEAR, REST, SITTING, STANDING, TRANSITION, WALK, Timeline
+from simulator.timeline import LYING, NON_WEAR, REST, STANDING, TRANSITION, WALK, Timeline
 
 NIGHT_FROM_H = 22.5
 NIGHT_TO_H = 6.75
@@ -127,7 +127,7 @@ def _shower(line: Timeline, person: Person) -> None:
 def _sleep(line: Timeline, duration_s: float) -> None:
     rng = line.rng
     if rng.uniform() < 0.5:
-        line.add(TRANSITION, 3.0, None, roll1=float(rng.uniform(-1.2, 1.2)), lift_g=0.03)
+        line.add(TRANSITION, 3.0, None, axial1=float(rng.uniform(-1.4, 1.4)), lift_g=0.03)
     line.add(REST, duration_s, "lying", sway=0.35)
 
 
@@ -176,7 +176,11 @@ def _turns(steps: int, rng: np.random.Generator) -> dict[int, tuple[int, float]]
     turns: dict[int, tuple[int, float]] = {}
     at = int(rng.integers(5, 20))
     while at + 5 < steps:
-        angle = float(rng.choice([np.pi / 2, np.pi])) * float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.85, 1.1))
+        angle = (
+            float(rng.choice([np.pi / 2, np.pi]))
+            * float(rng.choice([-1.0, 1.0]))
+            * float(rng.uniform(0.85, 1.1))
+        )
         turns[at] = (3 if abs(angle) < 2.2 else 5, angle)
         at += int(rng.integers(12, 40))
     return turns

@@ -1,6 +1,7 @@
 """Which devices there are, who wears them when, and which session of samples follows from that.
 
-What belongs here: the plan of a cohort, cheap and complete before the first sample is made. What does not: samples.
+What belongs here: the plan of a cohort, cheap and complete before the first sample is made. What does not:
+samples.
 """
 
 import math
@@ -148,8 +149,8 @@ def plan_cohort(
 ) -> Plan:
     """Draw the wearers and their sessions; sessions stay inside `[start, start + days)` UTC.
 
-    `hours_per_day` gives each wearer's hours, the last value going to all that follow. `falls_per_day` is the mean
-    for 16 h of wear of a pre-frail person; phenotypes scale it.
+    `hours_per_day` gives each wearer's hours, the last value going to all that follow. `falls_per_day` is
+    the mean for 16 h of wear of a pre-frail person; phenotypes scale it.
     """
     wearers = []
     sessions = []
@@ -172,11 +173,21 @@ def plan_cohort(
         )
         wearers.append(wearer)
         assignments.append(
-            Assignment(wearer.device_id, patient_id, midnight_ms(start) - 30 * 86400000, None, wearer.position)
+            Assignment(
+                wearer.device_id, patient_id, midnight_ms(start) - 30 * 86400000, None, wearer.position
+            )
         )
         for day in range(days):
-            sessions.append(plan_session(wearer, seed, start + timedelta(days=day), day, hours, rate_hz, falls_per_day))
+            sessions.append(
+                plan_session(wearer, seed, start + timedelta(days=day), day, hours, rate_hz, falls_per_day)
+            )
     return Plan(wearers, sessions, assignments)
+
+
+def _charge(wearer: Wearer, rng: np.random.Generator) -> float:
+    """Battery level when the device is switched on; one wearer in five often forgets to charge."""
+    forgets = 0.6 if wearer.index % 5 == 2 else 0.03
+    return float(rng.uniform(0.14, 0.19)) if rng.uniform() < forgets else float(rng.uniform(0.93, 1.0))
 
 
 def plan_session(
@@ -219,7 +230,7 @@ def plan_session(
         seed=int(rng.integers(0, 2**63)),
         mount=mount,
         bias=bias,
-        battery=float(rng.uniform(0.93, 1.0)),
+        battery=_charge(wearer, rng),
         drain_per_h=float(rng.uniform(0.018, 0.03)),
         position=wearer.position,
     )

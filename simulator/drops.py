@@ -1,6 +1,7 @@
 """Drops: a device's samples as one file in the landing zone, named by receipt time, device and content.
 
-What belongs here: names, compression, atomic writes, Parquet as an option. What does not: what is in the samples.
+What belongs here: names, compression, atomic writes, Parquet as an option. What does not: what is in the
+samples.
 """
 
 import hashlib
@@ -27,16 +28,19 @@ def stamp(epoch_s: int) -> str:
 
 def iso_ms(epoch_ms: int) -> str:
     """Epoch milliseconds as ISO 8601 UTC with milliseconds."""
-    return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{epoch_ms % 1000:03d}Z"
+    return (
+        datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        + f".{epoch_ms % 1000:03d}Z"
+    )
 
 
-def gzip_bytes(content: bytes | np.ndarray | memoryview) -> bytes:
+def gzip_bytes(content: np.ndarray) -> bytes:
     """Compress with no time stamp inside, so that equal content gives equal bytes."""
-    return igzip.compress(memoryview(content), GZIP_LEVEL, mtime=0)
+    return igzip.compress(memoryview(content.data), GZIP_LEVEL, mtime=0)
 
 
 def drop_name(received_s: int, device_id: str, content: bytes, extension: str = JSONL_GZ) -> str:
-    """`<receivedAt>-<deviceId>-<sha8>.<extension>`; sha8 are the first 8 hex digits of the content's SHA-256."""
+    """`<receivedAt>-<deviceId>-<sha8>.<extension>`; sha8 are 8 hex digits of the content's SHA-256."""
     return f"{stamp(received_s)}-{device_id}-{hashlib.sha256(content).hexdigest()[:8]}.{extension}"
 
 
@@ -48,7 +52,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(hidden, path)
 
 
-def put_drop(landing: Path, received_s: int, device_id: str, content: bytes, extension: str = JSONL_GZ) -> str:
+def put_drop(
+    landing: Path, received_s: int, device_id: str, content: bytes, extension: str = JSONL_GZ
+) -> str:
     """Write a drop under `<landing>/telemetry/` and return its key, relative to the landing zone."""
     key = f"telemetry/{drop_name(received_s, device_id, content, extension)}"
     write_atomically(landing / key, content)

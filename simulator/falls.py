@@ -28,11 +28,19 @@ from simulator.timeline import (
 )
 
 FALL_KINDS = ("trip_forward", "slip_backward", "lateral", "faint", "from_chair")
-CONFUSERS = ("sit_down_hard", "jumping", "clapping", "stairs_up", "stairs_down", "device_dropped")
+CONFUSERS = (
+    "sit_down_hard",
+    "jumping",
+    "clapping",
+    "stairs_up",
+    "stairs_down",
+    "flop_on_bed",
+    "device_dropped",
+)
 FALL_ROOM_S = 60.0
 
-# Ranges of (tilt after, free fall s, depth g, peak g) by kind. Order of magnitude: Noury et al., Proc. IEEE EMBS 2007,
-# and the recorded falls of UMAFall (Casilari et al. 2017): peaks of 2.5 to 8 g at the waist after 0.25 to 0.6 s.
+# Ranges of (pitch and roll after, free fall s, depth g, peak g) by kind. Order of magnitude: Noury et al.,
+# Proc. IEEE EMBS 2007, and UMAFall's falls (Casilari et al. 2017): 2.5 to 8 g at the waist after 0.25-0.6 s.
 _SHAPES = {
     "trip_forward": ((1.35, 1.6), (-0.15, 0.15), (0.32, 0.5), (0.55, 0.75), (3.2, 8.0)),
     "slip_backward": ((-1.6, -1.3), (-0.15, 0.15), (0.32, 0.5), (0.6, 0.8), (3.5, 8.0)),
@@ -55,7 +63,9 @@ def stand_up(line: Timeline, person: Person) -> None:
 def sit_down(line: Timeline, person: Person) -> None:
     """Get to sitting from wherever the person is."""
     if line.posture == STANDING:
-        line.change(SITTING, person.sit_to_stand_s * float(line.rng.uniform(1.0, 1.2)), "stand_to_sit", -0.22, 0.45)
+        line.change(
+            SITTING, person.sit_to_stand_s * float(line.rng.uniform(1.0, 1.2)), "stand_to_sit", -0.22, 0.45
+        )
     elif line.posture == LYING:
         line.change(SITTING, float(line.rng.uniform(2.5, 4.0)), "lie_to_sit", 0.05, 0.1)
 
@@ -93,14 +103,19 @@ def fall(line: Timeline, person: Person, kind: str) -> None:
         free_fall_s=free,
         depth_g=depth,
         peak_g=peak,
+        width_s=float(rng.uniform(0.045, 0.09)),
         yaw1=line.yaw + float(rng.normal(0.0, 0.5)),
+        axial1=float(rng.normal(0.0, 0.3)),
     )
     line.posture = LYING
     recovered = bool(rng.uniform() < person.phenotype.recovers)
     lying_s = float(rng.uniform(6.0, 25.0)) if recovered else float(rng.uniform(90.0, 900.0))
     lying_s = max(6.0, min(lying_s, line.left_s - FALL_ROOM_S / 2))
-    # Somebody who lies hurt after a fall hardly moves; the first seconds settle.
-    line.add(REST, lying_s - 2.0, "lying_after_fall", sway=0.6 if recovered else 0.25)
+    # Most who lie hurt hardly move; some struggle to get up, as all do who manage to.
+    struggles = recovered or rng.uniform() < 0.3
+    line.add(
+        REST, lying_s - 2.0, "lying_after_fall", sway=float(rng.uniform(0.6, 1.5)) if struggles else 0.25
+    )
     line.falls.append(Fall(kind, start, start + impact_s, recovered, lying_s, peak))
     line.change(STANDING, float(rng.uniform(4.0, 7.0)), "get_up" if recovered else "helped_up", 0.12, 0.25)
     line.add(REST, float(rng.uniform(5.0, 15.0)), "standing", sway=1.5)
@@ -138,6 +153,7 @@ def confuser(line: Timeline, person: Person, kind: str, position: str) -> None:
             impact_s=0.6,
             peak_g=float(rng.uniform(1.9, 3.0)),
             depth_g=0.25,
+            lift_g=0.45,
         )
         line.posture = SITTING
         line.add(REST, float(rng.uniform(20.0, 60.0)), "sitting")
@@ -153,6 +169,8 @@ def confuser(line: Timeline, person: Person, kind: str, position: str) -> None:
                 peak_g=float(rng.uniform(2.8, 4.8)),
             )
         line.add(REST, float(rng.uniform(8.0, 20.0)), "standing")
+    elif kind == "flop_on_bed":
+        _flop(line, person)
     elif kind == "clapping":
         sit_down(line, person)
         peak = float(rng.uniform(2.0, 4.0)) if position == "wrist" else float(rng.uniform(0.08, 0.2))
@@ -169,12 +187,44 @@ def confuser(line: Timeline, person: Person, kind: str, position: str) -> None:
         raise ValueError(f"unknown confuser {kind!r}; known: {', '.join(CONFUSERS)}")
 
 
+def _flop(line: Timeline, person: Person) -> None:
+    """Drop onto a soft bed: a fall's change of posture and rest, with a soft, low impact."""
+    rng = line.rng
+    stand_up(line, person)
+    line.add(REST, float(rng.uniform(3.0, 6.0)), "standing")
+    pitch, roll = line.tilt[LYING]
+    line.add(
+        SIT_HARD,
+        1.8,
+        "flop_on_bed",
+        pitch1=pitch,
+        roll1=roll,
+        axial1=float(rng.normal(0.0, 0.3)),
+        impact_s=1.0,
+        # As UMAFall's people who lie down on a bed: peaks of 1.3 to 2.2 g after 0.6 to 0.95 g.
+        peak_g=float(rng.uniform(1.3, 2.0)),
+        depth_g=-0.1,
+        lift_g=float(rng.uniform(0.1, 0.35)),
+        width_s=float(rng.uniform(0.10, 0.16)),
+    )
+    line.posture = LYING
+    line.add(REST, float(rng.uniform(20.0, 90.0)), "lying", sway=0.6)
+
+
 def _drop_device(line: Timeline, person: Person) -> None:
     rng = line.rng
     stand_up(line, person)
     line.add(REST, float(rng.uniform(3.0, 6.0)), "standing")
     hand = float(rng.uniform(0.4, 0.9))
-    line.add(TRANSITION, 2.0, "device_off", pitch1=hand, roll1=float(rng.uniform(-0.6, 0.6)), depth_g=0.3, lift_g=0.1)
+    line.add(
+        TRANSITION,
+        2.0,
+        "device_off",
+        pitch1=hand,
+        roll1=float(rng.uniform(-0.6, 0.6)),
+        depth_g=0.3,
+        lift_g=0.1,
+    )
     free = float(rng.uniform(0.36, 0.46))
     flat = float(rng.choice([-np.pi / 2, 0.0, np.pi / 2]))
     line.add(
@@ -187,6 +237,7 @@ def _drop_device(line: Timeline, person: Person) -> None:
         free_fall_s=free,
         depth_g=1.0,
         peak_g=float(rng.uniform(6.0, 12.0)),
+        width_s=0.03,
     )
     line.add(NON_WEAR, float(rng.uniform(4.0, 20.0)), "not_worn")
     pitch, roll = line.tilt[STANDING]

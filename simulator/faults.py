@@ -1,6 +1,7 @@
-"""Faults put in on purpose, each counted: what was done to which line of which drop, and what must come of it.
+"""Faults put in on purpose, each counted: what was done to which line, and what must come of it.
 
-What belongs here: damage to lines and files. What does not: who wears what (`devices`), and how a drop is written.
+What belongs here: damage to lines and files. What does not: who wears what (`devices`), and how a drop is
+written.
 """
 
 import re
@@ -50,7 +51,7 @@ JUMPED_LINES = 25
 
 
 def parse_faults(text: str) -> dict[str, int]:
-    """Read `none`, `default`, `all` or a list such as `gap=3,duplicate=100,late_file` (1 where no count is given)."""
+    """Read `none`, `default`, `all` or a list such as `gap=3,duplicate=100,late_file` (no count is 1)."""
     if text in ("none", ""):
         return {}
     if text == "default":
@@ -71,7 +72,7 @@ def parse_faults(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class LineFault:
-    """One fault in one drop: line number (None for a stretch of lines), lines concerned, reason, what exactly."""
+    """One fault in one drop: line number (None for a stretch), lines concerned, reason, what exactly."""
 
     fault: str
     line_number: int | None
@@ -82,36 +83,44 @@ class LineFault:
 
 @dataclass
 class Damage:
-    """Line faults for one drop of `n` lines; lines never get two faults, and stretches keep clear of falls."""
+    """Line faults for one drop of `n` lines; lines never get two faults, and stretches keep clear of falls.
+
+    `done` says what was done, `missed` counts faults by name that found no free line.
+    """
 
     n: int
     rng: np.random.Generator
     keep_clear: list[tuple[int, int]]
+    done: list["LineFault"] = field(default_factory=list)
+    missed: dict[str, int] = field(default_factory=dict)
     taken: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is taken at first."""
         self.taken = np.zeros(self.n, bool)
 
-    def line(self) -> int | None:
-        """One free line, with free neighbours."""
+    def line(self, fault: str) -> int | None:
+        """One free line, with free neighbours; a fault without room is counted as missed."""
         for _ in range(200):
             at = int(self.rng.integers(2, max(3, self.n - 2)))
             if at + 2 < self.n and not self.taken[at - 1 : at + 2].any():
                 self.taken[at] = True
                 return at
+        self.missed[fault] = self.missed.get(fault, 0) + 1
         return None
 
-    def stretch(self, length: int) -> int | None:
-        """The first of `length` free lines away from the falls."""
+    def stretch(self, fault: str, length: int) -> tuple[int, int] | None:
+        """(first, length) of free lines away from the falls, at most a quarter of the drop."""
+        length = min(length, max(3, self.n // 4))
         for _ in range(400):
             if self.n <= length + 4:
-                return None
+                break
             at = int(self.rng.integers(2, self.n - length - 2))
             clear = all(at + length <= a or at >= b for a, b in self.keep_clear)
             if clear and not self.taken[at - 1 : at + length + 1].any():
                 self.taken[at : at + length] = True
-                return at
+                return at, length
+        self.missed[fault] = self.missed.get(fault, 0) + 1
         return None
 
 
@@ -132,7 +141,7 @@ def damage_lines(
     rng: np.random.Generator,
     keep_clear: list[tuple[int, int]],
     rate_hz: float,
-) -> tuple[np.ndarray, list[LineFault]]:
+) -> tuple[np.ndarray, Damage]:
     """Apply line and stretch faults to the lines of one drop.
 
     Args:
@@ -144,7 +153,7 @@ def damage_lines(
         rate_hz: Samples a second, for the length of gaps.
 
     Returns:
-        The damaged text and what was done, with line numbers in the damaged text, counted from 1.
+        (the damaged text, what was done: line numbers are those in the damaged text, counted from 1).
     """
     n = len(ends)
     starts = np.concatenate([[0], ends[:-1]])
@@ -154,7 +163,7 @@ def damage_lines(
     notes: dict[int, tuple[str, str, str]] = {}
     inserts: list[tuple[int, int]] = []
     removed = np.zeros(n, bool)
-    done: list[LineFault] = []
+    done = damage.done
 
     def original(at: int) -> bytes:
         return text[starts[at] : ends[at]].tobytes()
@@ -171,10 +180,10 @@ def damage_lines(
                 "out_of_order": REORDERED_LINES,
                 "clock_jump": JUMPED_LINES,
             }[fault]
-            length = min(length, max(3, n // 4))
-            at = damage.stretch(length)
-            if at is None:
+            found = damage.stretch(fault, length)
+            if found is None:
                 continue
+            at, length = found
             if fault == "gap":
                 removed[at : at + length] = True
                 done.append(LineFault(fault, None, length, reason, f"{length / rate_hz:.2f} s removed"))
@@ -184,19 +193,20 @@ def damage_lines(
                 done.append(LineFault(fault, None, moved, reason, f"{length} lines shuffled"))
             else:
                 years = int(rng.choice([-30, -5, 6, 40]))
-                for line in range(at, at + length):
-                    order[line] = extra(_shift_years(original(line), years), fault, reason, f"{years:+d} years")
+                for row in range(at, at + length):
+                    shifted = _shift_years(original(row), years)
+                    order[row] = extra(shifted, fault, reason, f"{years:+d} years")
     for fault, (reason, _, _) in LINE_FAULTS.items():
         for _ in range(wanted.get(fault, 0)):
-            at = damage.line()
-            if at is None:
+            line = damage.line(fault)
+            if line is None:
                 continue
-            changed, detail = spoil(fault, original(at), rng)
+            changed, detail = spoil(fault, original(line), rng)
             new = extra(changed, fault, reason, detail)
             if fault in ("duplicate", "duplicate_conflict"):
-                inserts.append((at + 1, new))
+                inserts.append((line + 1, new))
             else:
-                order[at] = new
+                order[line] = new
     positions = [at for at, _ in inserts]
     order = np.insert(order, positions, [new for _, new in inserts])
     order = order[~np.insert(removed, positions, False)]
@@ -209,7 +219,7 @@ def damage_lines(
     for position in np.nonzero(order >= n)[0]:
         fault, reason, detail = notes[int(order[position])]
         done.append(LineFault(fault, int(position) + 1, 1, reason, detail))
-    return out, done
+    return out, damage
 
 
 _TS = re.compile(rb'"ts":"(\d{4})')
@@ -232,7 +242,11 @@ def spoil(fault: str, line: bytes, rng: np.random.Generator) -> tuple[bytes, str
         "wrong_type": [
             (rb'"seq":(\d+)', rb'"seq":"\1"', "seq is text"),
             (rb'"accel":\{"x":([-\d.]+)', rb'"accel":{"x":"\1"', "accel.x is text"),
-            (rb'"accel":\{"x":([-\d.]+),"y":([-\d.]+),"z":([-\d.]+)\}', rb'"accel":[\1,\2,\3]', "accel is a list"),
+            (
+                rb'"accel":\{"x":([-\d.]+),"y":([-\d.]+),"z":([-\d.]+)\}',
+                rb'"accel":[\1,\2,\3]',
+                "accel is a list",
+            ),
             (rb'"battery":[\d.]+', b'"battery":"full"', "battery is text"),
         ],
         "missing_field": [

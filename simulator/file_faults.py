@@ -39,7 +39,9 @@ def put_with_file_faults(
         cut = content[: int(len(content) * float(rng.uniform(0.3, 0.9)))]
         bad = put_drop(landing, received_s - 1, device_id, cut, extension)
         keys.append(bad)
-        faults.append(FaultTruth(bad, "unreadable_file", None, 1, "FILE_UNREADABLE", device_id, f"{len(cut)} bytes"))
+        faults.append(
+            FaultTruth(bad, "unreadable_file", None, 1, "FILE_UNREADABLE", device_id, f"{len(cut)} bytes")
+        )
     if wanted.get("resent_file"):
         again = put_drop(landing, received_s + int(rng.integers(600, 5400)), device_id, content, extension)
         keys.append(again)

@@ -12,7 +12,7 @@ from simulator.phenotypes import Person
 
 @dataclass(frozen=True)
 class Steps:
-    """One bout: `edges_s` (n + 1) are the foot contacts from 0, `strength` (n + 1) scales the wave at each."""
+    """One bout: `edges_s` (n + 1) are the contacts from 0, `strength` (n + 1) scales the wave at each."""
 
     edges_s: np.ndarray
     strength: np.ndarray
@@ -38,11 +38,14 @@ class Steps:
         return self.edges_s[2:] - self.edges_s[:-2]
 
 
-def walk(person: Person, steps: int, rng: np.random.Generator, pace: float = 1.0, strength: float = 1.0) -> Steps:
+def walk(
+    person: Person, steps: int, rng: np.random.Generator, pace: float = 1.0, strength: float = 1.0
+) -> Steps:
     """Foot contacts of `steps` steps.
 
-    Stride times carry the person's coefficient of variation (a slow drift and white noise, half of the variance
-    each); left and right steps differ by the asymmetry; `pace` scales cadence, `strength` the wave.
+    Stride times carry the person's coefficient of variation (a slow drift and white noise, half of the
+    variance each); left and right steps differ by the asymmetry; `pace` scales cadence, `strength` the
+    wave.
     """
     stride_s = 120.0 / (person.cadence_spm * pace)
     strides = steps // 2 + 2

@@ -1,12 +1,12 @@
 """From a timeline to what the sensor says: specific force and rotation rate, sample by sample, compiled.
 
-What belongs here: the physics (orientation, gravity, linear acceleration, noise, mounting). What does not: when a
-movement happens, and how a sample is written down.
+What belongs here: the physics (orientation, gravity, linear acceleration, noise, mounting). What does not:
+when a movement happens, and how a sample is written down.
 
-Frame: x forward, y left, z up; orientation = yaw (z), then pitch (y, positive leans forward), then roll (x). The
-accelerometer shows specific force, so a person who stands still shows +1 g along z. Rotation rates are differences of
-the same angles, hence consistent with them. Every value is a function of (seed, sample index) alone: an hour can be
-made without the hours before it.
+Frame: x forward, y left, z up; orientation = yaw (z), then pitch (y, positive leans forward), then roll
+(x). The accelerometer shows specific force, so a person who stands still shows +1 g along z. Rotation rates
+are differences of the same angles, hence consistent with them. Every value is a function of (seed, sample
+index) alone: an hour can be made without the hours before it.
 """
 
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from simulator.timeline import (
 
 ACCEL_DECIMALS = 4
 GYRO_DECIMALS = 2
+BREATH_RAD = 0.009
 
 
 class Body(NamedTuple):
@@ -54,10 +55,12 @@ class Body(NamedTuple):
 
 
 def body_of(person: Person, position: str) -> Body:
-    """Parameters of the kernel for a person and a position: waist, wrist (arm swing) or pocket (thigh swing)."""
-    gain, stride_swing, fidget = {"waist": (1.0, 0.0, 0.05), "wrist": (0.75, 0.32, 0.25), "pocket": (1.15, 0.28, 0.06)}[
-        position
-    ]
+    """Kernel parameters of a person at a position: waist, wrist (arm swing) or pocket (thigh swing)."""
+    gain, stride_swing, fidget = {
+        "waist": (1.0, 0.0, 0.08),
+        "wrist": (0.75, 0.32, 0.25),
+        "pocket": (1.15, 0.28, 0.08),
+    }[position]
     p = person.phenotype
     return Body(
         vertical_g=person.vertical_g * gain,
@@ -92,10 +95,15 @@ def _uniform(seed, index):
 
 @njit(nogil=True, cache=True, inline="always")
 def _normal(seed, index):
-    # Irwin-Hall of four 16-bit parts of one hash: close enough to a normal for sensor noise, and one hash only.
+    # Irwin-Hall of four 16-bit parts of one hash: close enough to a normal for sensor noise, and cheap.
     x = _mix(seed + np.uint64(index) * np.uint64(0x9E3779B97F4A7C15))
     m = np.uint64(0xFFFF)
-    total = float(x & m) + float((x >> np.uint64(16)) & m) + float((x >> np.uint64(32)) & m) + float(x >> np.uint64(48))
+    total = (
+        float(x & m)
+        + float((x >> np.uint64(16)) & m)
+        + float((x >> np.uint64(32)) & m)
+        + float(x >> np.uint64(48))
+    )
     return (total * (1.0 / 65536.0) - 2.0) * 1.7320508
 
 
@@ -119,18 +127,22 @@ def _pulse(dt, width):
 def _rest(seg, t, body, seed):
     ramp = min(1.0, t - seg.start_s, seg.end_s - t)
     if ramp <= 0.0:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     size = body.sway_rad * seg.sway * ramp
     pitch = size * (0.6 * np.sin(2.1 * t) + 0.4 * np.sin(3.7 * t + 1.0))
     roll = size * (0.5 * np.sin(1.7 * t + 2.0) + 0.3 * np.sin(4.3 * t))
+    # Nobody who is alive is as still as a table: breath moves the belt, whatever else rests.
+    pitch += BREATH_RAD * ramp * np.sin(1.5 * t + 0.4 * np.sin(0.11 * t))
+    axial = 0.0
     block = int(t // 8.0)
     if _uniform(seed ^ np.uint64(0xF1D6E7), block) < body.fidget_chance * seg.sway:
         centre = 8.0 * block + 2.5 + 3.0 * _uniform(seed ^ np.uint64(0xF1D6E8), block)
         x = (t - centre) / 0.5
         bump = body.fidget_rad * ramp * np.exp(-x * x)
         pitch += bump * np.sin(5.0 * (t - centre) + 1.0)
-        roll += 0.6 * bump
-    return pitch, roll, ramp
+        roll += 0.9 * bump
+        axial = 0.9 * bump
+    return pitch, roll, axial, ramp
 
 
 @njit(nogil=True, cache=True)
@@ -188,50 +200,49 @@ def _stride(seg, t, body, step_times, strength, k):
 
 @njit(nogil=True, cache=True)
 def _motion(seg, t, body, step_times, strength, k, seed):
-    """Angles (pitch, roll, yaw, radians) and linear acceleration (forward, left, up, g) at t; and the step pointer."""
+    """Pitch, roll, yaw, axial turn (rad), acceleration forward, left, up (g) at t; and the step pointer."""
     length = seg.end_s - seg.start_s
     dt = t - seg.start_s
     x = dt / length
-    pitch, roll, yaw = seg.pitch1, seg.roll1, seg.yaw1
+    pitch, roll, yaw, axial = seg.pitch1, seg.roll1, seg.yaw1, seg.axial1
     forward, left, up = 0.0, 0.0, 0.0
     kind = seg.kind
     if kind == REST:
-        dp, dr, ramp = _rest(seg, t, body, seed)
+        dp, dr, da, ramp = _rest(seg, t, body, seed)
         pitch += dp
         roll += dr
+        axial += da
         if body.tremor_g > 0.0:
             wave = body.tremor_g * ramp * seg.sway
             forward = wave * np.sin(2 * np.pi * 4.8 * t)
             left = 0.7 * wave * np.sin(2 * np.pi * 4.8 * t + 1.2)
-    elif kind == WALK or kind == STAIRS_UP or kind == STAIRS_DOWN:
+    elif kind in (WALK, STAIRS_UP, STAIRS_DOWN):
         forward, left, up, dp, dr, dy, k = _stride(seg, t, body, step_times, strength, k)
         pitch += dp
         roll += dr
         yaw = seg.yaw0 + (seg.yaw1 - seg.yaw0) * _blend(x) + dy
-    elif kind == TRANSITION or kind == SIT_HARD:
+    elif kind in (TRANSITION, SIT_HARD):
         b = _blend(x)
         bell = np.sin(np.pi * x) ** 2
         pitch = seg.pitch0 + (seg.pitch1 - seg.pitch0) * b + seg.depth_g * bell
         roll = seg.roll0 + (seg.roll1 - seg.roll0) * b
         yaw = seg.yaw0 + (seg.yaw1 - seg.yaw0) * b
+        axial = seg.axial0 + (seg.axial1 - seg.axial0) * b
         up = seg.lift_g * np.sin(2 * np.pi * x)
         forward = 0.4 * seg.lift_g * np.sin(2 * np.pi * x + 0.7) * bell
         if kind == SIT_HARD:
-            up = 0.0
             since = dt - seg.impact_s
-            dip = 0.45 * _blend((since + 0.35) / 0.2)
-            f, le, up = _impact(since, seg.peak_g, dip, 0.06, seg.phase)
-            forward += f
-            left += le
-    elif kind == FALL or kind == DEVICE_DROP:
+            dip = seg.lift_g * _blend((since + 0.35) / 0.2)
+            forward, left, up = _impact(since, seg.peak_g, dip, seg.width_s, seg.phase)
+    elif kind in (FALL, DEVICE_DROP):
         since = dt - seg.impact_s
         b = _blend((since + seg.free_fall_s) / (seg.free_fall_s + 0.12))
         pitch = seg.pitch0 + (seg.pitch1 - seg.pitch0) * b
         roll = seg.roll0 + (seg.roll1 - seg.roll0) * b
         yaw = seg.yaw0 + (seg.yaw1 - seg.yaw0) * b
+        axial = seg.axial0 + (seg.axial1 - seg.axial0) * b
         depth = seg.depth_g * _blend((since + seg.free_fall_s) / (0.35 * seg.free_fall_s))
-        width = 0.06 if kind == FALL else 0.03
-        forward, left, up = _impact(since, seg.peak_g, depth, width, seg.phase)
+        forward, left, up = _impact(since, seg.peak_g, depth, seg.width_s, seg.phase)
         before = dt / (seg.impact_s - seg.free_fall_s)
         if before < 1.0:
             # The struggle before: a sway of the trunk and hurried, uneven accelerations.
@@ -264,16 +275,17 @@ def _motion(seg, t, body, step_times, strength, k, seed):
         forward = seg.peak_g * _pulse(since, 0.035) - 0.1 * seg.peak_g
         left = 0.4 * forward
     if kind == NON_WEAR:
-        return seg.pitch1, seg.roll1, seg.yaw1, 0.0, 0.0, 0.0, k
-    return pitch, roll, yaw, forward, left, up, k
+        return seg.pitch1, seg.roll1, seg.yaw1, seg.axial1, 0.0, 0.0, 0.0, k
+    return pitch, roll, yaw, axial, forward, left, up, k
 
 
 @njit(nogil=True, cache=True)
 def synthesise(segments, step_times, strength, first, n, rate_hz, body, mount, bias, seed, unit):
     """Samples [first, first + n) of a session as scaled integers.
 
-    `mount` (3, 3) turns body into sensor axes; `bias` (6) is added (g, deg/s); `unit` is 1 for g and 9.80665 for a
-    firmware that sends m/s². Returns accel (n, 3) in 1e-4 g and gyro (n, 3) in 1e-2 deg/s, int32.
+    `mount` (3, 3) turns body into sensor axes; `bias` (6) is added (g, deg/s); `unit` is 1 for g and
+    9.80665 for a firmware that sends m/s². Returns accel (n, 3) in 1e-4 g and gyro (n, 3) in 1e-2 deg/s,
+    int32.
     """
     accel = np.empty((n, 3), np.int32)
     gyro = np.empty((n, 3), np.int32)
@@ -289,15 +301,17 @@ def synthesise(segments, step_times, strength, first, n, rate_hz, body, mount, b
             hi = middle - 1
     at = lo
     k = segments[at].first_step
-    last_pitch, last_roll, last_yaw = 0.0, 0.0, 0.0
+    last_pitch, last_roll, last_yaw, last_axial = 0.0, 0.0, 0.0, 0.0
     for i in range(begin, first + n):
         t = i / rate_hz
         while at + 1 < len(segments) and segments[at].end_s <= t + 1e-9:
             at += 1
             k = segments[at].first_step
-        pitch, roll, yaw, forward, left, up, k = _motion(segments[at], t, body, step_times, strength, k, seed)
+        pitch, roll, yaw, axial, forward, left, up, k = _motion(
+            segments[at], t, body, step_times, strength, k, seed
+        )
         if i == begin:
-            last_pitch, last_roll, last_yaw = pitch, roll, yaw
+            last_pitch, last_roll, last_yaw, last_axial = pitch, roll, yaw, axial
         row = i - first
         if row >= 0:
             sp, cp, sr, cr = np.sin(pitch), np.cos(pitch), np.sin(roll), np.cos(roll)
@@ -310,6 +324,10 @@ def synthesise(segments, step_times, strength, first, n, rate_hz, body, mount, b
             gx = dr - dy * sp
             gy = dp * cr + dy * cp * sr
             gz = -dp * sr + dy * cp * cr
+            sa, ca = np.sin(axial), np.cos(axial)
+            ux, uy = ca * ux + sa * uy, ca * uy - sa * ux
+            gx, gy = ca * gx + sa * gy, ca * gy - sa * gx
+            gz += axial - last_axial
             for axis in range(3):
                 noise = _normal(seed, 6 * i + axis) * body.noise_g + bias[axis]
                 a = mount[axis, 0] * ux + mount[axis, 1] * uy + mount[axis, 2] * uz + noise
@@ -317,5 +335,5 @@ def synthesise(segments, step_times, strength, first, n, rate_hz, body, mount, b
                 noise = _normal(seed, 6 * i + 3 + axis) * body.noise_dps + bias[3 + axis]
                 g = (mount[axis, 0] * gx + mount[axis, 1] * gy + mount[axis, 2] * gz) * to_dps + noise
                 gyro[row, axis] = int(np.rint(min(max(g, -2000.0), 2000.0) * 1e2))
-        last_pitch, last_roll, last_yaw = pitch, roll, yaw
+        last_pitch, last_roll, last_yaw, last_axial = pitch, roll, yaw, axial
     return accel, gyro

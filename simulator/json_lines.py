@@ -43,7 +43,7 @@ def _integer(out, at, value):
 
 @njit(nogil=True, cache=True, inline="always")
 def _decimal(out, at, scaled, decimals, power):
-    # As json.dumps(round(value, decimals)) writes it: no trailing zeros, at least one decimal, no negative zero.
+    # As json.dumps(round(value, decimals)): no trailing zeros, at least one decimal, no negative zero.
     if scaled < 0:
         out[at] = 45
         at += 1

@@ -1,7 +1,7 @@
 """A few devices that keep dropping small files, so that somebody can watch sensors start runs.
 
-What belongs here: one round of drops after the other, simulated time moving on. What does not: waiting between rounds
-(the command line does that) and the samples themselves.
+What belongs here: one round of drops after the other, simulated time moving on. What does not: waiting
+between rounds (the command line does that) and the samples themselves.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from simulator.clinic_log import draw_patient, write_clinic_files
-from simulator.cohort import CohortOptions, rehearse, windows_of, write_window
 from simulator.devices import Plan, Session, plan_cohort, plan_session, rng_of
+from simulator.drops import JSONL_GZ
 from simulator.truth import ActivityTruth, FallTruth, FaultTruth, session_truth, write_truth
+from simulator.windows import rehearse, windows_of, write_window
 
 CHAPTER_H = 2
 
@@ -40,17 +41,24 @@ class Round:
 
 
 def live_rounds(landing: Path, truth: Path | None, options: LiveOptions) -> Iterator[Round]:
-    """Write the clinic's files, then one round of drops for each `next()`; endless unless `stop_after` is set.
+    """Write the clinic's files, then one round of drops for each `next()`; endless without `stop_after`.
 
     Raises:
         ValueError: An option makes no sense.
     """
-    if options.devices < 1 or options.start.tzinfo is None or options.start.second or options.start.microsecond:
+    if (
+        options.devices < 1
+        or options.start.tzinfo is None
+        or options.start.second
+        or options.start.microsecond
+    ):
         raise ValueError("live needs at least one device and a start on a whole minute, with its zone")
     if options.drop_minutes < 1 or CHAPTER_H * 60 % options.drop_minutes:
         raise ValueError(f"drop minutes {options.drop_minutes} must divide {CHAPTER_H} hours")
     start = options.start.astimezone(UTC)
-    plan = plan_cohort(options.devices, 1, options.rate_hz, options.seed, start.date(), (float(CHAPTER_H),), 0.0)
+    plan = plan_cohort(
+        options.devices, 1, options.rate_hz, options.seed, start.date(), (float(CHAPTER_H),), 0.0
+    )
     midnight = int(start.replace(hour=0, minute=0).timestamp()) * 1000
     write_clinic_files(
         landing,
@@ -60,7 +68,6 @@ def live_rounds(landing: Path, truth: Path | None, options: LiveOptions) -> Iter
         plan.assignments,
         options.seed,
     )
-    cohort = CohortOptions(rate_hz=options.rate_hz, seed=options.seed, drop_minutes=options.drop_minutes)
     falls: list[FallTruth] = []
     activities: list[ActivityTruth] = []
     faults: list[FaultTruth] = []
@@ -82,7 +89,7 @@ def live_rounds(landing: Path, truth: Path | None, options: LiveOptions) -> Iter
             keys = []
             for window in windows:
                 if window.index == index:
-                    keys += write_window(window, landing, cohort).keys
+                    keys += write_window(window, landing, options.seed, JSONL_GZ).keys
             number += 1
             until = datetime.fromtimestamp((index + 1) * options.drop_minutes * 60, UTC)
             yield Round(number, until, keys)
@@ -93,7 +100,9 @@ def _chapter(plan: Plan, k: int, chapter: int, start: datetime, options: LiveOpt
     """Two hours of one device's life, beginning on a whole minute."""
     wearer = plan.wearers[k]
     begin = start + timedelta(hours=CHAPTER_H * chapter)
-    session = plan_session(wearer, options.seed, begin.date(), chapter, float(CHAPTER_H), options.rate_hz, 0.0)
+    session = plan_session(
+        wearer, options.seed, begin.date(), chapter, float(CHAPTER_H), options.rate_hz, 0.0
+    )
     rng = rng_of(options.seed, "live", k, chapter)
     falls = int(rng.poisson(options.falls_per_hour * CHAPTER_H))
     return replace(

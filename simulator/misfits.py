@@ -1,6 +1,7 @@
 """Devices that do not behave: reassigned mid-day, unknown, no longer assigned, wrong units, wrong rate.
 
-What belongs here: faults of whole devices, as changes to a plan. What does not: faults of lines and files (`faults`).
+What belongs here: faults of whole devices, as changes to a plan. What does not: faults of lines and files
+(`faults`).
 """
 
 from dataclasses import replace
@@ -27,15 +28,21 @@ def add_misfits(plan: Plan, wanted: dict[str, int], seed: int) -> list[str]:
     if wanted.get("unassigned_device"):
         _extra(plan, "imu-99902", first, first.start_ms + 900_000, "unassigned_device", seed)
         begin = first.start_ms - 2 * month_ms
-        plan.assignments.append(Assignment("imu-99902", first.wearer.patient_id, begin, begin + month_ms, "waist"))
+        plan.assignments.append(
+            Assignment("imu-99902", first.wearer.patient_id, begin, begin + month_ms, "waist")
+        )
     owner, at_ms = after
     if wanted.get("ms2_firmware"):
         _extra(plan, "imu-99904", owner, at_ms, "ms2_firmware", seed)
-        plan.assignments.append(Assignment("imu-99904", owner.wearer.patient_id, at_ms - 3_600_000, None, "waist"))
+        plan.assignments.append(
+            Assignment("imu-99904", owner.wearer.patient_id, at_ms - 3_600_000, None, "waist")
+        )
     if wanted.get("implausible_rate"):
         at_ms += 1_800_000
         _extra(plan, "imu-99903", owner, at_ms, "implausible_rate", seed)
-        plan.assignments.append(Assignment("imu-99903", owner.wearer.patient_id, at_ms - 3_600_000, None, "waist"))
+        plan.assignments.append(
+            Assignment("imu-99903", owner.wearer.patient_id, at_ms - 3_600_000, None, "waist")
+        )
     return missing
 
 
@@ -56,7 +63,9 @@ def _extra(plan: Plan, device_id: str, like: Session, start_ms: int, fault: str,
         start_ms=start_ms,
         samples=int(seconds * rate_hz),
         rate_hz=rate_hz,
-        plan=replace(like.plan, length_s=float(seconds), falls=0, near_falls=0, confuser_rounds=0, shower=False),
+        plan=replace(
+            like.plan, length_s=float(seconds), falls=0, near_falls=0, confuser_rounds=0, shower=False
+        ),
         seed=int(rng_of(seed, fault).integers(0, 2**63)),
         labelled=False,
         fault=fault,

@@ -1,7 +1,7 @@
 """Recordings of real people as if devices had sent them: one device for each subject, trial after trial.
 
-What belongs here: placing recordings in time, drops, clinic files and truth. What does not: reading the data set's files
-(`umafall_files`).
+What belongs here: placing recordings in time, drops, clinic files and truth. What does not: reading the
+data set's files (`umafall_files`).
 """
 
 import csv
@@ -88,14 +88,15 @@ def replay_umafall(
 ) -> ReplayResult:
     """Replay UMAFall into a landing zone.
 
-    The clinic's files are full snapshots: rows for the subjects are added to the last file of each kind on `start`'s day
-    and on every later day that has one, so replay after the cohort.
+    The clinic's files are full snapshots: rows for the subjects are added to the last file of each kind on
+    `start`'s day and on every later day that has one, so replay after the cohort.
 
     Args:
         source: Folder with the data set.
         landing: Landing zone.
-        truth: Where truth goes, or None: `falls.csv` (impact_at = time of the largest acceleration norm, onset_at = start
-            of the trial), `activities.csv` (one row for each trial), `replay_skipped.csv`, `replay.json`.
+        truth: Where truth goes, or None: `falls.csv` (impact_at = time of the largest acceleration norm,
+            onset_at = start of the trial), `activities.csv` (a row for each trial), `replay_skipped.csv`,
+            `replay.json`.
         start: When the first trial of each subject begins (aware).
         position: waist, wrist, chest, ankle or pocket.
         gap_s: Silence between two trials.
@@ -135,7 +136,7 @@ def replay_umafall(
         write_rows(truth / "activities.csv", ActivityTruth, activities)
         write_rows(truth / "replay_skipped.csv", Skipped, skipped)
         about = {
-            "data_set": "UMAFall (Casilari, Santoyo-Ramón, Cano-García, Procedia Computer Science 110 (2017) 32-39)",
+            "data_set": "UMAFall, Casilari et al., Procedia Computer Science 110 (2017) 32-39",
             "position": position,
             "start": iso_ms(start_ms),
             "gap_s": gap_s,
@@ -200,10 +201,20 @@ def _truth_rows(
                 impact = iso_ms(int(trial.ts_ms[peak]))
                 falls.append(
                     FallTruth(
-                        who, device, begin, impact, info.movement, None, None, round(float(norm[peak]), 3), position
+                        who,
+                        device,
+                        begin,
+                        impact,
+                        info.movement,
+                        None,
+                        None,
+                        round(float(norm[peak]), 3),
+                        position,
                     )
                 )
-            activities.append(ActivityTruth(who, device, begin, end, info.movement, None, None, None, None, position))
+            activities.append(
+                ActivityTruth(who, device, begin, end, info.movement, None, None, None, None, position)
+            )
     return falls, activities
 
 
@@ -268,7 +279,9 @@ def _add_rows(
         received = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) + timedelta(minutes=1)
         if before is not None:
             known = list(csv.DictReader(io.StringIO(before.read_text())))
-            received = datetime.strptime(before.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + timedelta(seconds=1)
+            received = datetime.strptime(before.name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + timedelta(
+                seconds=1
+            )
             if ids <= {(row.get("device_id"), row["patient_id"]) for row in known}:
                 continue
         kept = [row for row in known if (row.get("device_id"), row["patient_id"]) not in ids]

@@ -1,7 +1,7 @@
 """The score that a device plays: segments of motion in sample indices, and what really happened (truth).
 
-What belongs here: the segment record that the compiled kernel reads, and the builder that lays segments end to end.
-What does not: deciding what a person does (`day`, `falls`).
+What belongs here: the segment record that the compiled kernel reads, and the builder that lays segments end
+to end. What does not: deciding what a person does (`day`, `falls`).
 """
 
 from dataclasses import dataclass, field
@@ -36,6 +36,8 @@ SEGMENT = np.dtype(
         ("roll1", "f8"),
         ("yaw0", "f8"),
         ("yaw1", "f8"),
+        ("axial0", "f8"),
+        ("axial1", "f8"),
         ("first_step", "i8"),
         ("bout_first", "i8"),
         ("bout_last", "i8"),
@@ -43,6 +45,7 @@ SEGMENT = np.dtype(
         ("peak_g", "f8"),
         ("free_fall_s", "f8"),
         ("depth_g", "f8"),
+        ("width_s", "f8"),
         ("sway", "f8"),
         ("lift_g", "f8"),
         ("phase", "f8"),
@@ -67,7 +70,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Fall:
-    """A true fall, in seconds from the start of the session; `lying_s` counts from the impact to getting up."""
+    """A true fall, in seconds from the session's start; `lying_s` counts from the impact to getting up."""
 
     kind: str
     onset_s: float
@@ -79,7 +82,7 @@ class Fall:
 
 @dataclass
 class Timeline:
-    """Lays segments end to end for one session of `length_s` seconds at `rate_hz`; keeps posture and heading."""
+    """Lays segments end to end for a session of `length_s` at `rate_hz`; keeps posture and heading."""
 
     length_s: float
     rate_hz: float
@@ -90,6 +93,7 @@ class Timeline:
     pitch: float = 0.0
     roll: float = 0.0
     yaw: float = 0.0
+    axial: float = 0.0
     segments: list[tuple] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
     falls: list[Fall] = field(default_factory=list)
@@ -121,12 +125,16 @@ class Timeline:
             "roll1": self.roll,
             "yaw0": self.yaw,
             "yaw1": self.yaw,
+            "axial0": self.axial,
+            "axial1": self.axial,
             "sway": 1.0,
+            "width_s": 0.06,
             "phase": float(self.rng.uniform(0, 1000)),
         }
         row.update(values)
         self.segments.append(tuple(row.get(name, 0.0) for name in SEGMENT.names or ()))
         self.pitch, self.roll, self.yaw = row["pitch1"], row["roll1"], row["yaw1"]
+        self.axial = row["axial1"]
         self.now_s = end
         if label is not None:
             self.activities.append(Activity(label, start, end))
@@ -137,11 +145,20 @@ class Timeline:
         pitch, roll = self.tilt[posture]
         roll += float(self.rng.normal(0.0, 0.03))
         self.add(
-            TRANSITION, duration_s, label, pitch1=pitch, roll1=roll, lift_g=lift_g, depth_g=lean_rad, sway=1.0
+            TRANSITION,
+            duration_s,
+            label,
+            pitch1=pitch,
+            roll1=roll,
+            axial1=float(self.rng.normal(0.0, 0.3)) if posture == LYING else 0.0,
+            lift_g=lift_g,
+            depth_g=lean_rad,
         )
         self.posture = posture
 
-    def steps(self, kind: int, label: str, bout: Steps, turns: dict[int, tuple[int, float]] | None = None) -> None:
+    def steps(
+        self, kind: int, label: str, bout: Steps, turns: dict[int, tuple[int, float]] | None = None
+    ) -> None:
         """Append a bout of steps; `turns` maps a step to (number of steps, change of heading in radians)."""
         first, start = self.step_count, self.now_s
         self.step_times.append(start + bout.edges_s)

@@ -1,6 +1,7 @@
 """What really happened: falls, activities and injected faults. Only tests and evaluation read it.
 
-What belongs here: the rows and files of the truth folder. What does not: anything that a product would be given.
+What belongs here: the rows and files of the truth folder. What does not: anything that a product would be
+given.
 """
 
 import csv
@@ -17,7 +18,7 @@ from simulator.timeline import Timeline
 
 @dataclass(frozen=True)
 class FallTruth:
-    """A row of `falls.csv`: times are ISO UTC with ms, `lying_s` from impact to getting up (empty if unknown)."""
+    """A row of `falls.csv`: ISO UTC with ms, `lying_s` from impact to getting up (empty if unknown)."""
 
     patient_id: str
     device_id: str
@@ -48,7 +49,7 @@ class ActivityTruth:
 
 @dataclass(frozen=True)
 class FaultTruth:
-    """A row of `faults.csv`: what was done to which drop, and the quarantine reason it must lead to ("" for none)."""
+    """A row of `faults.csv`: what was done to which drop, and the reason it must lead to ("" for none)."""
 
     drop_key: str
     fault: str

@@ -1,7 +1,8 @@
 """UMAFall's files: the prepared Parquet with its list of trials, and the raw `;` CSVs.
 
-What belongs here: reading recordings, and saying which cannot be read and why. A number that a spreadsheet has mangled
-(`1.012.598.156`) is never guessed: its trial is skipped with a reason. What does not: time and devices (`replay`).
+What belongs here: reading recordings, and saying which cannot be read and why. A number that a spreadsheet
+has mangled (`1.012.598.156`) is never guessed: its trial is skipped with a reason. What does not: time and
+devices (`replay`).
 
 Source of the data: Casilari, Santoyo-Ramón, Cano-García, Procedia Computer Science 110 (2017) 32-39.
 """
@@ -42,7 +43,7 @@ class TrialInfo:
 
 @dataclass(frozen=True)
 class Recording:
-    """Samples of one trial at one position: `t_ms` (n,), `accel_g` (n, 3), `gyro_dps` (n, 3) with NaN where unknown."""
+    """One trial at one position: `t_ms` (n,), `accel_g` (n, 3), `gyro_dps` (n, 3) with NaN where unknown."""
 
     info: TrialInfo
     t_ms: np.ndarray
@@ -144,7 +145,7 @@ def _by_trial(table: pa.Table) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def join_gyro(info: TrialInfo, accel: np.ndarray, gyro: np.ndarray) -> Recording:
-    """Give each acceleration sample the nearest rotation rate within `GYRO_WITHIN_MS`, or none: no interpolation."""
+    """Give each sample the nearest rotation rate within `GYRO_WITHIN_MS`, or none: no interpolation."""
     turn = np.full((len(accel), 3), np.nan)
     if len(gyro):
         right = np.clip(np.searchsorted(gyro[:, 0], accel[:, 0]), 0, len(gyro) - 1)

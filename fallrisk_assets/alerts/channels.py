@@ -1,7 +1,7 @@
 """How a message leaves: a file, SMTP, a webhook.
 
-Belongs here: one class per channel, each of which either delivers or says whether trying again makes sense. Does
-not belong here: whether and when to try (`outbox`).
+Belongs here: one class per channel, each of which either delivers or says whether trying again makes
+sense. Does not belong here: whether and when to try (`outbox`).
 """
 
 import http.client

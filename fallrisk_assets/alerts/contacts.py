@@ -1,7 +1,7 @@
 """Whom to reach about a patient, and when not to.
 
-Belongs here: contacts as the outbox sees them, joined over the two worlds of ids; quiet hours. Does not belong
-here: choosing a contact for an alert (`notifications`).
+Belongs here: contacts as the outbox sees them, joined over the two worlds of ids; quiet hours. Does not
+belong here: choosing a contact for an alert (`notifications`).
 """
 
 import uuid

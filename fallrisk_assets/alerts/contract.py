@@ -5,7 +5,18 @@ the delivery ledger, which is append-only and never rebuilt (`outbox.py`).
 """
 
 from fallrisk_assets.alerts.rules import RULES, SEVERITIES, STATES
-from fallrisk_assets.contract import Contract, Date, Int32, Rule, String, Timestamp, column, table
+from fallrisk_assets.contract import (
+    Contract,
+    Date,
+    Float32,
+    Int32,
+    Int64,
+    Rule,
+    String,
+    Timestamp,
+    column,
+    table,
+)
 
 DEVICE_STATES = ("OK", "LOW_BATTERY", "NOT_WORN", "SILENT", "UNREGISTERED")
 
@@ -13,15 +24,19 @@ DEVICE_STATES = ("OK", "LOW_BATTERY", "NOT_WORN", "SILENT", "UNREGISTERED")
 @table(
     name="device_states",
     namespace="curated",
-    grain="one row per device and hour",
-    key=("device_id", "hour"),
+    grain="one row per device, patient it is assigned to, and hour",
+    key=("device_id", "patient_id", "hour"),
     slice_column="hour",
     slicing="hour",
     person="patient_id",
-    sort=("device_id",),
+    sort=("device_id", "patient_id"),
 )
 class DeviceStates(Contract):
-    """How each device does at the end of each hour, as far as the watermark allows to say."""
+    """How each device does at the end of each hour, as far as the watermark allows to say.
+
+    The facts of the hour itself are kept beside the judgement, so that later hours read one small file for it
+    and not the coverage of the whole fleet.
+    """
 
     hour: Timestamp = column(1, "Start of the hour")
     device_id: String = column(2, "Device")
@@ -32,6 +47,9 @@ class DeviceStates(Contract):
     since: Timestamp = column(5, "Since when it holds, at most the look-back ago")
     detail: String = column(6, "The reason in words, with figures")
     as_of: Timestamp = column(7, "Up to when the hour was known: its end or the watermark")
+    received_lines: Int64 = column(8, "Lines received in this hour", unit="1", ge=0)
+    wear_fraction: Float32 = column(9, "Share of the sampled time worn", unit="1", nullable=True, ge=0, le=1)
+    battery_fraction: Float32 = column(10, "Battery at the last sample", unit="1", nullable=True, ge=0, le=1)
 
 
 class _AlertColumns(Contract):
@@ -68,7 +86,7 @@ _RULES = (
 @table(
     name="alerts",
     namespace="curated",
-    grain="one row per alert and hour in which it was unfinished or changed; the last hour's row is its latest",
+    grain="one row per alert and hour in which it was unfinished or changed; the last row is its latest",
     key=("alert_id", "hour"),
     slice_column="hour",
     slicing="hour",
@@ -85,7 +103,7 @@ class Alerts(_AlertColumns):
 @table(
     name="index_alerts",
     namespace="curated",
-    grain="one row per alert and day on which it was unfinished or changed; the last day's row is its latest",
+    grain="one row per alert and day on which it was unfinished or changed; the last row is its latest",
     key=("alert_id", "day"),
     slice_column="day",
     slicing="day",

@@ -7,7 +7,7 @@ A silence is only a silence where the watermark has passed it: until then the sa
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,6 +21,9 @@ from fallrisk_assets.contract import conform
 HOUR = timedelta(hours=1)
 LOOK_BACK_HOURS = 48
 """Hours of coverage that one hour's states are made of."""
+
+FACTS = ("device_id", "patient_id", "hour", "received_lines", "wear_fraction", "battery_fraction")
+"""What is known of a device's hour, here and in the coverage."""
 
 _BED_HOUR = 22
 _DEFAULT_WEAR_HOURS = 16.0
@@ -84,7 +87,7 @@ def device_states(
     coverage: pa.Table,
     assigned: Iterable[Assigned],
     wear: Mapping[str, ExpectedWear],
-    unregistered: Sequence[str],
+    unregistered: Mapping[str, int],
     *,
     hour: datetime,
     as_of: datetime,
@@ -93,56 +96,60 @@ def device_states(
     """Judge every device for one hour.
 
     Args:
-        coverage: `device_hour_coverage` of the 48 hours up to and including `hour`; others are ignored.
-            Columns device_id, patient_id, hour, received_lines, wear_fraction, battery_fraction.
-        assigned: who wore what; a device counts in the hour for whom it was assigned to last in it.
+        coverage: facts of the 48 hours up to and including `hour`, from `device_hour_coverage` or from
+            `device_states` itself; other hours are ignored. Columns: `FACTS`.
+        assigned: who wore what; everybody to whom a device was assigned at some time in the hour counts.
         wear: expected wear by wearable patient id; 16 hours a day in UTC where there is none.
-        unregistered: ids of unknown devices whose lines were quarantined in the hour.
+        unregistered: lines quarantined in the hour by id of the unknown device.
         hour: start of the hour, UTC.
         as_of: min(hour end, watermark).
         limits: thresholds.
 
     Returns:
-        Table `device_states`, ordered by device.
+        Table `device_states`, ordered by device and patient.
     """
     limits = limits or DeviceLimits()
     end = hour + HOUR
+    as_of = max(hour, min(as_of, end))
     hours: dict[tuple[str, str], dict[datetime, _Hour]] = defaultdict(dict)
-    names = ["device_id", "patient_id", "hour", "received_lines", "wear_fraction", "battery_fraction"]
     for device, patient, at, received, worn, battery in zip(
-        *(coverage[name].to_pylist() for name in names), strict=True
+        *(coverage[name].to_pylist() for name in FACTS), strict=True
     ):
         if end - LOOK_BACK_HOURS * HOUR <= at < end:
             hours[device, patient][at] = _Hour(received or 0, worn, battery)
 
-    last: dict[str, Assigned] = {}
+    pairs: dict[tuple[str, str], Assigned] = {}
     for a in sorted(assigned, key=lambda a: (a.device_id, a.start, a.patient_id)):
         if a.start < end and (a.end is None or a.end > hour):
-            last[a.device_id] = a
+            pairs[a.device_id, a.patient_id] = a
 
-    rows: list[tuple[str, str | None, str, datetime, str]] = []
-    for device in sorted(set(unregistered) - set(last)):
-        rows.append((device, None, "UNREGISTERED", hour, "lines of a device that the registry does not know"))
-    for device, a in last.items():
-        seen = hours.get((device, a.patient_id), {})
-        state, since, detail = _judge(
-            seen, a, wear.get(a.patient_id, ExpectedWear()), hour, min(as_of, end), limits
-        )
-        rows.append((device, a.patient_id, state, since, detail))
-    rows.sort(key=lambda row: row[0])
-    columns = [list(c) for c in zip(*rows, strict=True)] or [[], [], [], [], []]
-    return conform(
-        DeviceStates,
-        {
-            "hour": [hour] * len(rows),
-            "device_id": columns[0],
-            "patient_id": columns[1],
-            "state": columns[2],
-            "since": columns[3],
-            "detail": columns[4],
-            "as_of": [min(as_of, end)] * len(rows),
-        },
-    )
+    rows: list[dict] = []
+    for device in set(unregistered) - {device for device, _ in pairs}:
+        fact = _Hour(unregistered[device], None, None)
+        judged = ("UNREGISTERED", hour, f"{fact.received} lines of a device that the registry does not know")
+        rows.append(_row(device, None, judged, fact))
+    for (device, patient), a in pairs.items():
+        seen = hours.get((device, patient), {})
+        judged = _judge(seen, a, wear.get(patient, ExpectedWear()), hour, as_of, limits)
+        rows.append(_row(device, patient, judged, seen.get(hour, _Hour(0, None, None))))
+    rows.sort(key=lambda row: (row["device_id"], row["patient_id"] or ""))
+    names = ["device_id", "patient_id", "state", "since", "detail", *FACTS[3:]]
+    columns: dict[str, list] = {name: [row[name] for row in rows] for name in names}
+    return conform(DeviceStates, {"hour": [hour] * len(rows), "as_of": [as_of] * len(rows), **columns})
+
+
+def _row(device: str, patient: str | None, judged: tuple[str, datetime, str], fact: _Hour) -> dict:
+    state, since, detail = judged
+    return {
+        "device_id": device,
+        "patient_id": patient,
+        "state": state,
+        "since": since,
+        "detail": detail,
+        "received_lines": fact.received,
+        "wear_fraction": fact.wear,
+        "battery_fraction": fact.battery,
+    }
 
 
 def _judge(

@@ -218,7 +218,7 @@ def _last_cut(run_start: datetime, at: datetime, part: timedelta) -> datetime | 
 
 
 def _about(action: Action, opened_at: datetime, last_seen_at: datetime) -> bool:
-    """Whether an action is about the episode: late data may have moved the opening since the person saw it."""
+    """Whether an action is about the episode, whose opening late data may have moved since it was seen."""
     return opened_at - SAME_OPENING <= action.opened_at <= last_seen_at + SAME_OPENING
 
 

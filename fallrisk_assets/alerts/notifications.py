@@ -1,10 +1,10 @@
 """Which transitions are told to whom, and in what words.
 
-Belongs here: pages (one transition for one contact) and their message. Does not belong here: sending (`channels`)
-and remembering what was sent (`outbox`).
+Belongs here: pages (one transition for one contact) and their message. Does not belong here: sending
+(`channels`) and remembering what was sent (`outbox`).
 
-A message says that something happened, to which pseudonym, when, and where to look; never a name, an address or
-a health detail beyond the rule.
+A message says that something happened, to which pseudonym, when, and where to look; never a name, an
+address or a health detail beyond the rule.
 """
 
 import json
@@ -94,9 +94,9 @@ def pages_of(
 ) -> list[Page]:
     """The pages that alerts ask for, sent already or not: the outbox knows which.
 
-    A critical alert starts at the patient's first contact; each escalation goes to the next, and after the last
-    one to the fallback. Others go to the first nurse or on-call contact. Without a contact it is the fallback:
-    an alert that nobody is told about does not exist.
+    A critical alert starts at the patient's first contact; each escalation goes to the next, and after the
+    last one to the fallback. Others go to the first nurse or on-call contact. Without a contact it is the
+    fallback: an alert that nobody is told about does not exist.
 
     Args:
         alerts: rows of `alerts` or `index_alerts`.
@@ -184,12 +184,12 @@ def ops_alert(
     )
 
 
-def message_of(page: Page, link_base: str) -> Message:
+def message_of(page: Page, link: str) -> Message:
     """The words of a page: alert id, pseudonym, rule, severity, time in UTC and local, link.
 
     Args:
         page: what to tell.
-        link_base: address of the pages; `<link_base>/<alert_id>` is linked.
+        link: address to look at; `{alert_id}` in it stands for the alert's id.
     """
     local = page.at.astimezone(ZoneInfo(page.time_zone))
     data = {
@@ -202,7 +202,7 @@ def message_of(page: Page, link_base: str) -> Message:
         "level": page.level,
         "at": page.at.astimezone(UTC).isoformat(timespec="seconds"),
         "localTime": local.isoformat(timespec="seconds"),
-        "link": f"{link_base.rstrip('/')}/{page.alert_id}",
+        "link": link.replace("{alert_id}", page.alert_id),
     }
     if page.detail:
         data["detail"] = page.detail

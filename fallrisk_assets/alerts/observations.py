@@ -1,7 +1,7 @@
 """What the tables say, as observations that the fold understands.
 
-Belongs here: falls, device states and index to observations and clears. Does not belong here: time (`episodes`).
-Window scores are not here on purpose: they never alert.
+Belongs here: falls, device states and index to observations and clears. Does not belong here: time
+(`episodes`). Window scores are not here on purpose: they never alert.
 """
 
 import statistics
@@ -61,13 +61,17 @@ def fall_observations(falls: pa.Table) -> list[Observation]:
 
 
 def state_observations(states: pa.Table) -> Iterator[Observation]:
-    """Observations and clears of device states, one or more a device-hour.
+    """Observations of device states, and clears for the devices that need any.
 
     Args:
         states: `device_states`; columns hour, device_id, patient_id, state.
     """
     names = ["hour", "device_id", "patient_id", "state"]
-    for hour, device, patient, state in zip(*(states[name].to_pylist() for name in names), strict=True):
+    rows = list(zip(*(states[name].to_pylist() for name in names), strict=True))
+    troubled = {device for _, device, _, state in rows if state != "OK"}
+    for hour, device, patient, state in rows:
+        if device not in troubled:
+            continue
         source = f"{device}|{hour.isoformat()}"
         if rule := _OF_STATE.get(state):
             yield Observation(hour, rule, f"{source}|{state}", patient, device)

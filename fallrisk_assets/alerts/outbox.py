@@ -1,7 +1,7 @@
 """The delivery ledger: what was to be told, what was tried, what arrived.
 
-Belongs here: an append-only SQLite file, deduplication, staleness, quiet hours, retries. Does not belong here: what
-is worth telling (`notifications`) and how it leaves (`channels`).
+Belongs here: an append-only SQLite file, deduplication, staleness, quiet hours, retries. Does not belong
+here: what is worth telling (`notifications`) and how it leaves (`channels`).
 
 The ledger is never rebuilt: partitions may be recomputed at will, but a nurse's phone has rung or it has not.
 Sending comes before marking, so a crash between the two sends again, with the same idempotency key: at least
@@ -128,9 +128,9 @@ class Ledger:
     def enqueue(self, pages: Iterable[Page], now: datetime) -> Report:
         """Note pages that are not in the ledger yet.
 
-        A page whose subject, rule, transition, level and contact already have one, pending or sent, that covers
-        overlapping time under another alert id is SUPPRESSED_DUPLICATE: late data may rename an alert, but the
-        same fall rings once.
+        A page whose subject, rule, transition, level and contact already have one, pending or sent, that
+        covers overlapping time under another alert id is SUPPRESSED_DUPLICATE: late data may rename an
+        alert, but the same fall rings once.
 
         Args:
             pages: any pages, known ones included.
@@ -153,8 +153,10 @@ class Ledger:
                     continue
                 twin = db.execute(
                     """select idempotency_key from latest
-                       where subject = :subject and rule = :rule and transition = :transition and level = :level
-                         and contact_id = :contact_id and alert_id <> :alert_id and state in ('PENDING', 'SENT')
+                       where subject = :subject and rule = :rule
+                         and transition = :transition and level = :level
+                         and contact_id = :contact_id and alert_id <> :alert_id
+                         and state in ('PENDING', 'SENT')
                          and opened_at <= :covers_until and covers_until >= :opened_at""",
                     row,
                 ).fetchone()
@@ -170,7 +172,8 @@ class Ledger:
         with self._transaction() as db:
             for alert_id in alert_ids:
                 waiting = db.execute(
-                    "select idempotency_key, attempt, fresh_from from latest where alert_id = ? and state = 'PENDING'",
+                    """select idempotency_key, attempt, fresh_from from latest
+                       where alert_id = ? and state = 'PENDING'""",
                     (alert_id,),
                 ).fetchall()
                 for row in waiting:
@@ -220,7 +223,7 @@ class Ledger:
         now: datetime,
         channels: Mapping[str, Channel],
         addresses: Mapping[str, Contact],
-        link_base: str = "",
+        link: str = "",
     ) -> Report:
         """Send what is due, critical pages first.
 
@@ -229,7 +232,7 @@ class Ledger:
             channels: by name, as in the contacts.
             addresses: contacts by id; looked up now, so that nothing is sent to an old address and the ledger
                 holds none.
-            link_base: address of the pages.
+            link: see `message_of`.
 
         Returns:
             Counts by the state reached (PENDING: put off), and a line for each permanent failure.
@@ -244,7 +247,7 @@ class Ledger:
             ]
             due.sort(key=lambda d: d.page.severity != "critical")
             for delivery in due:
-                state, next_at, fresh_from, detail = self._try(delivery, now, channels, addresses, link_base)
+                state, next_at, fresh_from, detail = self._try(delivery, now, channels, addresses, link)
                 with self._transaction() as db:
                     attempt = delivery.attempt + (state in (SENT, FAILED) or detail.startswith("retry"))
                     key = delivery.page.idempotency_key
@@ -261,7 +264,7 @@ class Ledger:
         now: datetime,
         channels: Mapping[str, Channel],
         addresses: Mapping[str, Contact],
-        link_base: str,
+        link: str,
     ) -> tuple[str, datetime | None, datetime, str]:
         """Send one page unless it must not or cannot be; returns state, next attempt, fresh from, detail."""
         page, fresh = delivery.page, delivery.fresh_from
@@ -284,7 +287,7 @@ class Ledger:
         if channel is None:
             return FAILED, None, fresh, f"no channel {page.channel} is configured"
         try:
-            channel.send(message_of(page, link_base), contact.address)
+            channel.send(message_of(page, link), contact.address)
         except TransientFailure as failure:
             wait = min(RETRY_FIRST * 2**delivery.attempt, RETRY_LONGEST)
             if failure.retry_after_s is not None:

@@ -1,7 +1,8 @@
 """What alerts exist, how grave they are and how they behave in time: data, no logic.
 
 Belongs here: the vocabulary (rules, severities, states) and every threshold that a clinician may want to
-change. Does not belong here: how a rule is folded over time (`episodes`) or whom it reaches (`notifications`).
+change. Does not belong here: how a rule is folded over time (`episodes`) or whom it reaches
+(`notifications`).
 """
 
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class AlertRule:
             battery must not come back an hour after it was closed.
         escalate_after: without acknowledgement for this long, the next contact is told; None: never.
         max_level: highest escalation level.
-        known_after: how long after an observation's time it can be known at the earliest: a state of an hour is
-            known at the hour's end. Staleness counts from there.
+        known_after: how long after an observation's time it can be known at the earliest: a state of an hour
+            is known at the hour's end. Staleness counts from there.
         stale_after: a page later than this after it could be known is not sent: a backfill pages nobody.
         pages_cover: time after an alert's opening for which one page per contact and level is enough, even if
             the alert's id changes (late data, split episodes).

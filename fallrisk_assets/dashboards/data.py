@@ -38,6 +38,9 @@ from fallrisk_assets.dashboards.values import finite, natural, share
 AROUND_IMPACT_S = 10.0
 """Seconds of signal shown before and after an impact."""
 
+WALKING_SD_G, WALKING_REPETITION = 0.05, 0.5
+"""From when a window looks like walking, see `hourly_walking`."""
+
 _BIN_S = 0.1
 _GAP_S = 0.5
 
@@ -58,9 +61,10 @@ def build_day(inputs: DayInputs) -> DayModel:
     gait = _by_patient(inputs.daily_gait)
     index = _by_patient(inputs.fall_risk_index)
     scores = _by_patient(inputs.scores)
+    walking = _by_patient(inputs.walking)
     signals = _signals(inputs.fall_events, inputs.samples)
     people = sorted(
-        {*coverage, *falls, *alerts, *gait, *index, *scores} - {""},
+        {*coverage, *falls, *alerts, *gait, *index, *scores, *walking} - {""},
         key=natural,
     )
     patients = [
@@ -68,13 +72,13 @@ def build_day(inputs: DayInputs) -> DayModel:
             person,
             coverage=coverage.get(person, []),
             scores=scores.get(person, []),
+            walking=walking.get(person, []),
             gait=gait.get(person, []),
             index=index.get(person, []),
             falls=None if inputs.fall_events is None else falls.get(person, []),
             alerts=None if inputs.alerts is None else alerts.get(person, []),
             signals=signals,
             gait_measures=inputs.gait_measures,
-            knows_coverage=inputs.coverage is not None,
         )
         for person in people
     ]
@@ -110,9 +114,46 @@ def hourly_scores(window_scores: pa.Table) -> pa.Table:
         .group_by(["patient_id", "hour"], use_threads=False)
         .aggregate([("score", "max"), ("scored", "sum"), ("not_scored", "sum")])
     )
-    return reduced.select(
-        ["patient_id", "hour", "score_max", "scored_sum", "not_scored_sum"]
-    ).rename_columns(["patient_id", "hour", "score_max", "windows_scored", "windows_not_scored"])
+    return reduced.select(["patient_id", "hour", "score_max", "scored_sum", "not_scored_sum"]).rename_columns(
+        ["patient_id", "hour", "score_max", "windows_scored", "windows_not_scored"]
+    )
+
+
+def hourly_walking(window_features: pa.Table, *, hop_s: float) -> pa.Table:
+    """Reduce window features to the minutes of walking-like movement of each patient and hour.
+
+    A quick look for the timeline, not the bouts of `daily_gait`: a worn window counts for one hop when
+    its acceleration norm varies by at least 0.05 g and repeats itself with an autocorrelation of at least
+    0.5 at the lags of steps and strides (Moe-Nilssen & Helbostad, J Biomech 2004, 37:121-126, find 0.5
+    and more in frail walkers).
+
+    Args:
+        window_features: rows with patient_id, hour, worn, quality, sd_accel_norm (g) and
+            autocorrelation_peak_accel_norm.
+        hop_s: distance between the starts of two windows in s.
+
+    Returns:
+        Table of patient_id, hour and walking_minutes; null in an hour without a usable window.
+    """
+    usable = pc.and_(window_features["worn"], pc.is_null(window_features["quality"]))
+    moving = pc.greater_equal(window_features["sd_accel_norm"], WALKING_SD_G)
+    repeating = pc.greater_equal(window_features["autocorrelation_peak_accel_norm"], WALKING_REPETITION)
+    walking = pc.and_(usable, pc.fill_null(pc.and_(moving, repeating), False))
+    reduced = (
+        pa.table(
+            {
+                "patient_id": window_features["patient_id"].cast(pa.string()),
+                "hour": window_features["hour"].cast(pa.timestamp("us", "UTC")),
+                "usable": usable.cast(pa.int64()),
+                "walking": walking.cast(pa.int64()),
+            }
+        )
+        .group_by(["patient_id", "hour"], use_threads=False)
+        .aggregate([("usable", "sum"), ("walking", "sum")])
+    )
+    minutes = pc.min_element_wise(pc.multiply(reduced["walking_sum"].cast(pa.float64()), hop_s / 60), 60.0)
+    known = pc.if_else(pc.greater(reduced["usable_sum"], 0), minutes, pa.scalar(None, pa.float64()))
+    return pa.table({"patient_id": reduced["patient_id"], "hour": reduced["hour"], "walking_minutes": known})
 
 
 def downsample_norm(
@@ -193,22 +234,19 @@ def _patient(
     *,
     coverage: list[dict[str, Any]],
     scores: list[dict[str, Any]],
+    walking: list[dict[str, Any]],
     gait: list[dict[str, Any]],
     index: list[dict[str, Any]],
     falls: list[dict[str, Any]] | None,
     alerts: list[dict[str, Any]] | None,
     signals: Mapping[str, Signal],
     gait_measures: Sequence[GaitMeasure],
-    knows_coverage: bool,
 ) -> Patient:
     gait_row = gait[-1] if gait else {}
     found = None if falls is None else tuple(_fall(row, signals) for row in sorted(falls, key=_by_impact))
     devices = {str(row["device_id"]) for row in [*coverage, *(falls or [])] if row.get("device_id")}
-    hours = _hours(coverage, scores) if knows_coverage or scores else ()
-    worn = gait_row.get("wear_minutes")
-    if worn is None:
-        known = [hour.wear_fraction for hour in hours if hour.wear_fraction is not None]
-        worn = 60.0 * sum(known) if known else None
+    hours = _hours(coverage, scores, walking)
+    worn = [hour.worn_share for hour in hours if hour.worn_share is not None]
     steps = gait_row.get("steps")
     return Patient(
         patient_id=patient_id,
@@ -216,17 +254,19 @@ def _patient(
         score=_score(index[-1]) if index else None,
         falls=found,
         alerts=None if alerts is None else _fold_alerts(alerts),
-        wear_minutes=finite(worn),
+        wear_minutes=60.0 * sum(worn) if worn else None,
         walking_minutes=finite(gait_row.get("walking_minutes")),
         steps=None if steps is None else int(steps),
         time_zone=gait_row.get("time_zone"),
-        measures=tuple(
-            Measured(measure.label, measure.unit, finite(gait_row.get(measure.column)))
-            for measure in gait_measures
-            if gait
-        ),
+        local_day=gait_row.get("local_day"),
+        measures=tuple(_measured(measure, gait_row) for measure in gait_measures if gait),
         hours=hours,
     )
+
+
+def _measured(measure: GaitMeasure, row: dict[str, Any]) -> Measured:
+    value = finite(row.get(measure.column))
+    return Measured(measure.label, measure.unit, None if value is None else value * measure.factor)
 
 
 def _score(row: dict[str, Any]) -> Score:
@@ -304,24 +344,29 @@ def _alert_time(row: dict[str, Any]) -> tuple[dt.datetime, dt.datetime, str]:
     return row.get("as_of") or early, row.get("last_seen_at") or early, str(row.get("state"))
 
 
-def _hours(coverage: list[dict[str, Any]], scores: list[dict[str, Any]]) -> tuple[Hour, ...]:
+def _hours(
+    coverage: list[dict[str, Any]], scores: list[dict[str, Any]], walking: list[dict[str, Any]]
+) -> tuple[Hour, ...]:
     best: dict[int, dict[str, Any]] = {}
     for row in sorted(coverage, key=lambda row: str(row["device_id"])):
         hour = row["hour"].hour
         if hour not in best or (row.get("clean_samples") or 0) > (best[hour].get("clean_samples") or 0):
             best[hour] = row
     scored = {row["hour"].hour: row for row in scores}
+    walked = {row["hour"].hour: finite(row["walking_minutes"]) for row in walking}
     hours = []
-    for hour in sorted({*best, *scored}):
+    for hour in sorted({*best, *scored, *walked}):
         row, windows = best.get(hour, {}), scored.get(hour, {})
+        received = share(row.get("clean_samples"), row.get("expected_samples"))
+        worn = finite(row.get("wear_fraction"))
         hours.append(
             Hour(
                 hour=hour,
                 verdict=str(row.get("verdict") or "NO_DATA"),
-                wear_fraction=finite(row.get("wear_fraction")),
-                received_share=share(row.get("clean_samples"), row.get("expected_samples")),
+                worn_share=None if worn is None or received is None else worn * min(received, 1.0),
+                received_share=received,
                 gap_s=finite(row.get("gap_s")),
-                walking_minutes=finite(row.get("walking_minutes")),
+                walking_minutes=walked.get(hour),
                 score_max=finite(windows.get("score_max")),
                 windows_scored=int(windows.get("windows_scored") or 0),
                 windows_not_scored=int(windows.get("windows_not_scored") or 0),

@@ -28,6 +28,9 @@ _MAX_NAME = 24
 _MAX_PARTS = 12
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 
+# The same for everyone, so that two patients' days can be compared at a glance.
+_MINUTES_AXIS = {"range": [0, 63], "tickvals": [0, 30, 60]}
+
 Figure = dict[str, Any]
 
 
@@ -116,16 +119,16 @@ def timeline(patient: Patient) -> Figure | None:
         (
             "Signal lost (min)" if any(lost) else "Signal lost (min): none",
             [_bars(hours, x, [_minutes(gap) for gap in lost], "var(--gap)", "%{y:.1f} min lost")],
-            {"range": [0, _top([_minutes(gap) for gap in lost], 10)], "nticks": 3},
+            _MINUTES_AXIS,
         ),
     ]
     walked = [hour.walking_minutes for hour in hours]
     if any(value is not None for value in walked):
         panels.append(
             (
-                "Walking (min)",
-                [_bars(hours, x, walked, "var(--walk)", "%{y:.1f} min walking")],
-                {"range": [0, _top(walked, 10)], "nticks": 3},
+                "Walking-like movement (min)",
+                [_bars(hours, x, walked, "var(--walk)", "%{y:.1f} min walking-like")],
+                _MINUTES_AXIS,
             )
         )
     if any(hour.windows_scored or hour.windows_not_scored for hour in hours):
@@ -345,10 +348,10 @@ def _stack(panels: list[tuple[str, list[dict[str, Any]], dict[str, Any]]], falls
 
 
 def _wear_bars(hours: Sequence[Hour], x: list[float]) -> dict[str, Any]:
-    worn = [None if hour.wear_fraction is None else _round(100 * hour.wear_fraction) for hour in hours]
+    worn = [None if hour.worn_share is None else _round(100 * hour.worn_share) for hour in hours]
     trace = _bars(hours, x, worn, "", "%{y:.0f} % worn · %{customdata}")
     trace["marker"] = {"color": [_VERDICT_COLOURS.get(hour.verdict, "var(--gap)") for hour in hours]}
-    trace["customdata"] = [escape(hour.verdict) for hour in hours]
+    trace["customdata"] = [escape(hour.verdict, quote=False) for hour in hours]
     return trace
 
 
@@ -434,7 +437,9 @@ def _note(*, text: str, color: str = "var(--muted)", **where: Any) -> dict[str, 
 
 
 def _name(text: str, limit: int = _MAX_NAME) -> str:
-    return escape(text if len(text) <= limit else text[: limit - 1] + "…")
+    """Return a text that plotly shows as it is; plotly knows no entity for quotation marks."""
+    shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    return escape(shown, quote=False)
 
 
 def _probability(patient: Patient) -> float:
@@ -444,10 +449,6 @@ def _probability(patient: Patient) -> float:
 
 def _minutes(seconds: float | None) -> float | None:
     return None if seconds is None else seconds / 60
-
-
-def _top(values: Sequence[float | None], least: float) -> float:
-    return _round(max([least, *(value for value in values if value is not None)]) * 1.05)
 
 
 def _round(value: float, digits: int = 2) -> float:

@@ -26,6 +26,9 @@ FIGURES = (
 )
 """Key figures in the order of the index's columns."""
 
+HEAD_CHARACTERS = 4096
+"""How much of a page `read_entry` needs."""
+
 _META = re.compile(rf'<meta name="{SUMMARY_META}" content="([^"]*)">')
 
 
@@ -52,7 +55,7 @@ def read_entry(day: dt.date, head: str) -> DayEntry:
 
     Args:
         day: the page's day.
-        head: at least the head element up to the summary (the first 4 KB).
+        head: at least the head element up to the summary (the first `HEAD_CHARACTERS`).
     """
     found = _META.search(head)
     if found is None:

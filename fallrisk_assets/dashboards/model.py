@@ -45,11 +45,12 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True)
 class GaitMeasure:
-    """A column of `daily_gait` to show: its name, a label for people and its unit."""
+    """A column of `daily_gait` to show: its name, a label for people, its unit and a factor to that unit."""
 
     column: str
     label: str
     unit: str
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class DayInputs:
         fall_events: rows of `fall_events` decided in the day.
         samples: rows of `telemetry` around the impacts (device_id, ts, accel_x_g, accel_y_g, accel_z_g).
         scores: `window_scores` reduced by `data.hourly_scores`.
+        walking: `window_features` reduced by `data.hourly_walking`.
         daily_gait: rows of `daily_gait`.
         fall_risk_index: rows of `fall_risk_index`.
         alerts: rows of `alerts` and `index_alerts` together; several rows of an alert are folded.
@@ -79,6 +81,7 @@ class DayInputs:
     fall_events: pa.Table | None = None
     samples: pa.Table | None = None
     scores: pa.Table | None = None
+    walking: pa.Table | None = None
     daily_gait: pa.Table | None = None
     fall_risk_index: pa.Table | None = None
     alerts: pa.Table | None = None
@@ -159,11 +162,14 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One hour of one patient, over the device that recorded most of it."""
+    """One hour of one patient, by the device that recorded most of it.
+
+    `worn_share` is of the whole hour: what was not recorded does not count as worn.
+    """
 
     hour: int
     verdict: str
-    wear_fraction: float | None
+    worn_share: float | None
     received_share: float | None
     gap_s: float | None
     walking_minutes: float | None
@@ -194,6 +200,7 @@ class Patient:
     walking_minutes: float | None
     steps: int | None
     time_zone: str | None
+    local_day: dt.date | None
     measures: tuple[Measured, ...]
     hours: tuple[Hour, ...]
 

@@ -8,7 +8,6 @@ its content security policy forbids every request. Every text from data is escap
 """
 
 import json
-from html import escape
 from typing import Any
 
 from markupsafe import Markup
@@ -20,8 +19,9 @@ from fallrisk_assets.dashboards.rendering import json_for_script, static, templa
 MAX_PAGE_BYTES = 5_000_000
 """No page may be larger; a test holds it for hundreds of patients."""
 
-_PATIENTS_BYTES = 2_600_000
-_MAX_MAP_DEVICES = 400
+_MAX_MAP_DEVICES = 300
+_POOL_FROM = 24
+_RESERVE_BYTES = 2048
 _PLOTLY = "plotly-basic-4.1.1.min.js"
 
 SUMMARY_META = "fallrisk-summary"
@@ -38,26 +38,29 @@ def render_day(model: DayModel) -> str:
         HTML below 5 MB. Where the details of all patients do not fit, the most urgent patients
         have theirs and the page says how many have none.
     """
-    articles = _articles(model)
+    pool = FigurePool()
     devices = sorted(model.quality.devices or (), key=_worst_first)
-    return template("page.html.j2").render(
-        model=model,
-        quality=model.quality,
-        articles=articles,
-        detailed=len(articles),
-        overview=_embed("plot-overview", figures.overview(model.patients)),
-        overview_limit=figures.MAX_OVERVIEW_PATIENTS,
-        refusals=_embed("plot-refusals", figures.refusals(model.quality.refused or ())),
-        map_devices=devices[:_MAX_MAP_DEVICES],
-        map_left_out=max(len(devices) - _MAX_MAP_DEVICES, 0),
-        largest_table=max((rows.rows for rows in model.quality.row_counts), default=0),
-        summary_meta=SUMMARY_META,
-        summary=json.dumps(summary(model), sort_keys=True, separators=(",", ":")),
-        verdicts=VERDICTS,
-        style=static("page.css"),
-        script=static("page.js"),
-        plotly=static("plotly", _PLOTLY),
-    )
+    parts = {
+        "model": model,
+        "quality": model.quality,
+        "overview": _embed(pool, "plot-overview", figures.overview(model.patients)),
+        "overview_limit": figures.MAX_OVERVIEW_PATIENTS,
+        "refusals": _embed(pool, "plot-refusals", figures.refusals(model.quality.refused or ())),
+        "map_devices": devices[:_MAX_MAP_DEVICES],
+        "map_left_out": max(len(devices) - _MAX_MAP_DEVICES, 0),
+        "largest_table": max((rows.rows for rows in model.quality.row_counts), default=0),
+        "summary_meta": SUMMARY_META,
+        "summary": json.dumps(summary(model), sort_keys=True, separators=(",", ":")),
+        "verdicts": VERDICTS,
+        "style": static("page.css"),
+        "script": static("page.js"),
+        "plotly": static("plotly", _PLOTLY),
+    }
+    page = template("page.html.j2")
+    everyone = len(model.patients)
+    frame = page.render(**parts, articles=[Markup("")], detailed=everyone, pool=Markup(""))
+    articles = _articles(model, pool, MAX_PAGE_BYTES - _RESERVE_BYTES - len(frame.encode()))
+    return page.render(**parts, articles=articles, detailed=len(articles), pool=pool.json())
 
 
 def summary(model: DayModel) -> dict[str, Any]:
@@ -76,40 +79,73 @@ def summary(model: DayModel) -> dict[str, Any]:
     }
 
 
-def _articles(model: DayModel) -> list[Markup]:
-    """Return each patient's details as HTML, in order, until the budget is used up."""
+class FigurePool:
+    """Parts that figures share (axes, hours, texts), written once on the page.
+
+    A part becomes {"$": n}, which the page's script puts back; without it three quarters of every
+    patient's bytes would be the same axes again.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self.size = 0
+
+    def shorten(self, figure: figures.Figure) -> figures.Figure:
+        """Return the figure with the parts of its traces and layout replaced by their numbers."""
+        return {
+            "data": [{name: self._number(part) for name, part in trace.items()} for trace in figure["data"]],
+            "layout": {name: self._number(part) for name, part in figure["layout"].items()},
+        }
+
+    def json(self) -> Markup:
+        """Return all parts as a JSON list for a script element."""
+        return Markup("[{}]").format(Markup(",").join(Markup(part) for part in self._numbers))
+
+    def _number(self, part: Any) -> Any:
+        text = str(json_for_script(part))
+        if len(text) <= _POOL_FROM:
+            return part
+        if text not in self._numbers:
+            self._numbers[text] = len(self._numbers)
+            self.size += len(text) + 1
+        return {"$": self._numbers[text]}
+
+
+def _articles(model: DayModel, pool: FigurePool, budget: int) -> list[Markup]:
+    """Return each patient's details as HTML, in order, as long as all fit in so many bytes."""
     details = template("patient.html.j2")
     articles: list[Markup] = []
     used = 0
     for number, patient in enumerate(model.patients):
-        html = details.render(patient=patient, number=number, day=model.day, **_figures(patient, number))
-        used += len(html.encode())
-        if used > _PATIENTS_BYTES:
+        drawn = _figures(patient, number, pool)
+        html = details.render(patient=patient, number=number, day=model.day, **drawn)
+        used += len(html.encode()) + 1
+        if used + pool.size > budget:
             break
         articles.append(Markup(html))
     return articles
 
 
-def _figures(patient: Patient, number: int) -> dict[str, Any]:
+def _figures(patient: Patient, number: int, pool: FigurePool) -> dict[str, Any]:
     components = patient.score.components if patient.score else ()
     return {
-        "timeline": _embed(f"plot-{number}-day", figures.timeline(patient)),
-        "waterfall": _embed(f"plot-{number}-score", figures.waterfall(components)),
+        "timeline": _embed(pool, f"plot-{number}-day", figures.timeline(patient)),
+        "waterfall": _embed(pool, f"plot-{number}-score", figures.waterfall(components)),
         "signals": [
-            _embed(f"plot-{number}-fall-{order}", figures.fall_signal(fall))
+            _embed(pool, f"plot-{number}-fall-{order}", figures.fall_signal(fall))
             for order, fall in enumerate(patient.falls or ())
         ],
     }
 
 
-def _embed(identity: str, figure: figures.Figure | None) -> Markup | None:
+def _embed(pool: FigurePool, identity: str, figure: figures.Figure | None) -> Markup | None:
     """Return the element that a figure is drawn into, and its data; ids are ours, never from data."""
     if figure is None:
         return None
-    height = int(figure["layout"]["height"])
-    return Markup(
-        f'<div class="plot" id="{escape(identity)}" data-figure style="height:{height}px" aria-hidden="true"></div>'
-        f'<script type="application/json" id="{escape(identity)}-json">{json_for_script(figure)}</script>'
+    place = Markup('<div class="plot" id="{0}" data-figure style="height:{1}px" aria-hidden="true"></div>')
+    data = Markup('<script type="application/json" id="{0}-json">{1}</script>')
+    return place.format(identity, int(figure["layout"]["height"])) + data.format(
+        identity, json_for_script(pool.shorten(figure))
     )
 
 

@@ -86,9 +86,7 @@ def _refused(counts: pa.Table) -> tuple[Refused, ...]:
         if row["detail"]:
             details[reason].add(row["detail"])
     refused = [
-        Refused(
-            reason, count, len(devices[reason]), _clip(min(details[reason])) if details[reason] else ""
-        )
+        Refused(reason, count, len(devices[reason]), _clip(min(details[reason])) if details[reason] else "")
         for reason, count in rows.items()
     ]
     return tuple(sorted(refused, key=lambda item: (-item.rows, item.reason)))

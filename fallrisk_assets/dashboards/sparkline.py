@@ -21,9 +21,9 @@ ORANGE = "#d97706"
 GREY = "#7c8796"
 
 _MAX_POINTS = 120
-_MAX_BARS = 16
+_MAX_BARS = 14
 _MAX_CELLS = 48
-_MAX_LABEL = 22
+_MAX_LABEL = 20
 
 
 def sparkline(
@@ -76,9 +76,8 @@ def sparkline(
             x, y = run[0].split(",")
             shapes.append(f'<circle cx="{x}" cy="{y}" r="1.5" fill="{escape(color)}"/>')
         elif run:
-            shapes.append(
-                f'<polyline points="{" ".join(run)}" fill="none" stroke="{escape(color)}" stroke-width="1.5"/>'
-            )
+            stroke = f'fill="none" stroke="{escape(color)}" stroke-width="1.5"'
+            shapes.append(f'<polyline points="{" ".join(run)}" {stroke}/>')
     labels = _text(width - 2, 11, top_label, anchor="end")
     if high > low:
         labels += _text(width - 2, height - 3, bottom_label, anchor="end")
@@ -105,7 +104,7 @@ def bars(
         unit: written after each value.
 
     Returns:
-        SVG text, at most 4096 bytes. Beyond 16 bars the remaining ones are summed into "others".
+        SVG text, at most 4096 bytes. Beyond 14 bars the remaining ones are summed into "others".
 
     Raises:
         ValueError: labels and values differ in number, or a value is negative.
@@ -204,7 +203,7 @@ def _svg(title: str, width: int, height: int, body: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" font-family="sans-serif" font-size="10" fill="{GREY}">'
     )
-    name = f"<title>{escape(title[:120])}</title>" if title else ""
+    name = f"<title>{escape(title[:60])}</title>" if title else ""
     return f"{head}{name}{body}</svg>"
 
 

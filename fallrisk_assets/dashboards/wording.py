@@ -48,6 +48,47 @@ REASON_MEANINGS = {
 }
 
 
+GAIT_LABELS: dict[str, tuple[str, str, float]] = {
+    "wear_minutes": ("Worn", "min", 1.0),
+    "walking_minutes": ("Walking", "min", 1.0),
+    "walking_bouts": ("Walking bouts", "", 1.0),
+    "longest_bout_s": ("Longest bout", "s", 1.0),
+    "steps": ("Steps", "", 1.0),
+    "cadence_spm": ("Cadence", "steps/min", 1.0),
+    "stride_time_s": ("Stride time", "s", 1.0),
+    "stride_time_cv": ("Stride time variability", "%", 100.0),
+    "step_regularity": ("Step regularity", "", 1.0),
+    "stride_regularity": ("Stride regularity", "", 1.0),
+    "harmonic_ratio": ("Harmonic ratio", "", 1.0),
+    "sway_g": ("Sway", "g", 1.0),
+    "turns": ("Turns", "", 1.0),
+    "turn_duration_s": ("Turn duration", "s", 1.0),
+    "turn_angle_deg": ("Turn angle", "°", 1.0),
+    "sit_to_stands": ("Sit-to-stands", "", 1.0),
+    "night_risings": ("Risings at night", "", 1.0),
+    "upright_minutes": ("Upright", "min", 1.0),
+    "lying_minutes": ("Lying", "min", 1.0),
+}
+"""Gait measures that a page shows, in order: label, unit, factor from the table's unit."""
+
+
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+
 def sentence_case(code: str | None) -> str:
     """Return "TOO_LITTLE_WEAR" as "Too little wear"; text that is no code stays as it is."""
     if not code:
@@ -62,11 +103,7 @@ def sentence_case(code: str | None) -> str:
 
 def long_day(day: dt.date) -> str:
     """Return "Monday 5 January 2026" in English, whatever the locale."""
-    names = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-    months = (
-        "January February March April May June July August September October November December".split()
-    )
-    return f"{names[day.weekday()]} {day.day} {months[day.month - 1]} {day.year}"
+    return f"{_WEEKDAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -114,7 +151,7 @@ def number(value: float | None, unit: str = "") -> str:
     if value is None:
         return UNKNOWN
     size = abs(value)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    digits = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{digits}f} {unit}".strip()
 
 

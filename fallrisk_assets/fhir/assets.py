@@ -32,6 +32,9 @@ from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 TEST_DATA = True
 """Whether resources are labelled HTEST. Everything here is simulated or replayed from public recordings."""
 
+#: The flag of standing high risk looks back at most this many days (`flag_history_start`).
+_FLAG_HISTORY = dg.TimeWindowPartitionMapping(start_offset=-179, end_offset=0)
+
 WHOLE_CHECK = "every_resource_is_in_a_bundle"
 
 
@@ -41,11 +44,11 @@ WHOLE_CHECK = "every_resource_is_in_a_bundle"
     group_name="fhir",
     kinds=("python", "iceberg", "json"),
     deps=[
-        "patients",
-        "patient_identity",
+        dg.AssetDep("patients", partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep("patient_identity", partition_mapping=dg.AllPartitionMapping()),
         "daily_gait",
         "fall_events",
-        "fall_risk_index",
+        dg.AssetDep("fall_risk_index", partition_mapping=_FLAG_HISTORY),
         "alerts",
         "index_alerts",
     ],
@@ -67,7 +70,7 @@ def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: P
             publication,
             key,
             patients=len(found.resources),
-            **{kind: n for kind, n in sorted(kinds.items())},
+            **dict(sorted(kinds.items())),
             **{f"rows without a patient: {reason}": n for reason, n in sorted(found.unplaced.items())},
         )
 
@@ -78,13 +81,14 @@ def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:
     hours = hours_of_day(key)
     start = flag_history_start(day)
     history = [k for k in lake.ledger.keys(FallRiskIndex) if day_key(start) <= k < key]
-    for model, keys in (
+    inputs: tuple[tuple[ContractType, list[str]], ...] = (
         (DailyGait, [key]),
         (FallRiskIndex, [*history, key]),
         (IndexAlerts, [key]),
         (FallEvents, hours),
         (Alerts, hours),
-    ):
+    )
+    for model, keys in inputs:
         publication.note_input(key, model.spec.identifier, _content_hash(lake, model, keys))
     alerts = lake.read(Alerts, hours).to_pylist()
     falls = lake.read(FallEvents, hours).to_pylist()

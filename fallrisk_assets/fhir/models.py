@@ -23,8 +23,7 @@ def stratum(resource: Mapping[str, Any]) -> str:
 
 
 def sample(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the stratified sample: of each stratum the first, and those with the least and the greatest
-    number.
+    """Return the stratified sample: of each stratum the first, the least and the greatest.
 
     A resource that has a null in its row has fewer elements, or `dataAbsentReason`, and so is a stratum of
     its own.

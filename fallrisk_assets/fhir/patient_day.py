@@ -124,9 +124,7 @@ def patient_days(day: date, rows: DayRows, *, test_data: bool) -> PatientDays:
         rows: The day's rows.
         test_data: Whether the data are simulated: then each resource is labelled HTEST.
     """
-    clinic_id = {
-        i["wearable_patient_id"]: i["patient_id"] for i in rows.identities if i["wearable_patient_id"]
-    }
+    clinic_id = {p["wearable_patient_id"]: p["patient_id"] for p in rows.patients if p["wearable_patient_id"]}
     patients = {p["patient_id"]: p for p in rows.patients}
     unplaced: Counter[str] = Counter()
     gathered: dict[str, _Day] = defaultdict(_Day)
@@ -171,7 +169,7 @@ class _Day:
 def _last_versions(alerts: Iterable[Row]) -> list[Row]:
     """Return each alert once, as the last hour of the day left it."""
     last: dict[str, Row] = {}
-    for row in sorted(alerts, key=lambda r: r["as_of"]):
+    for row in sorted(alerts, key=lambda r: r.get("hour", r["as_of"])):
         last[row["alert_id"]] = row
     return sorted(last.values(), key=lambda r: (r["opened_at"], r["alert_id"]))
 
@@ -183,7 +181,7 @@ def _sources(alert: Row) -> list[str]:
 
 
 def _falls_to_tell(day: date, rows: DayRows) -> list[Row]:
-    """Return the falls decided on the day, and earlier ones that a person judged on it; each with its review."""
+    """Return the falls decided on the day, and earlier ones that a person judged on it, with the review."""
     reviews = {
         source: _REVIEWS[alert["state"]]
         for alert in _last_versions(rows.alerts)

@@ -23,7 +23,7 @@ _SHOWN = 5
 
 
 class ResourceConflict(ValueError):
-    """One resource has two contents on one day: which one a server keeps would depend on the order of posting."""
+    """One resource has two contents on one day: a server would keep the one that is posted last."""
 
 
 def resources_table(day: date, found: PatientDays) -> pa.Table:

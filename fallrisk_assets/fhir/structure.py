@@ -7,7 +7,7 @@ validators over everything (`validate.py`).
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,10 @@ def faults(resource: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
     """Return what is structurally wrong with a resource; empty when nothing is.
 
     Reasons: TYPE_UNKNOWN, ELEMENT_MISSING, VALUE_NULL, VALUE_NOT_FINITE, VALUE_EMPTY, TIME_NAIVE,
-    REFERENCE_UNRESOLVED, PERCENT_OUT_OF_RANGE.
+    REFERENCE_UNRESOLVED, PERCENT_OUT_OF_RANGE, VALUE_NOT_JSON (a numpy number, a date: no resource of ours).
 
     Args:
-        resource: The resource.
+        resource: The resource, of plain dicts and lists.
         known: References (`Type/id`) that resolve: the resources of the same bundle and those known
             otherwise.
     """
@@ -71,35 +71,40 @@ def faults(resource: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
         for group in ONE_OF.get(kind, ())
         if not any(e in resource for e in group)
     ]
-    found += [Fault(name, where, reason) for where, reason in _values(resource, kind, known)]
+    found += [Fault(name, f"{kind}{where}", reason) for where, reason in _values(resource, known)]
     return found
 
 
-def _values(value: Any, where: str, known: Collection[str]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        if not value.strip():
-            yield where, "VALUE_EMPTY"
-        elif len(value) > 15 and _NAIVE.match(value):
-            yield where, "TIME_NAIVE"
-    elif isinstance(value, Mapping):
-        if not value:
-            yield where, "VALUE_EMPTY"
+_NOTHING: tuple[tuple[str, str], ...] = ()
+
+
+def _values(value: Any, known: Collection[str]) -> Sequence[tuple[str, str]]:
+    """Return (place below the value, reason) of each fault; places are put together on the way back only."""
+    kind = type(value)
+    if kind is str:
+        if not value or value.isspace():
+            return (("", "VALUE_EMPTY"),)
+        return (("", "TIME_NAIVE"),) if value[10:11] == "T" and _NAIVE.match(value) else _NOTHING
+    if kind is dict:
+        found = _NOTHING if value else (("", "VALUE_EMPTY"),)
         for key, child in value.items():
-            if key == "reference" and child not in known:
-                yield f"{where}.{key} {child}", "REFERENCE_UNRESOLVED"
-            if (
-                key == "probabilityDecimal"
-                and isinstance(child, int | float)
-                and not 0 <= child <= _MAX_PERCENT
-            ):
-                yield f"{where}.{key}", "PERCENT_OUT_OF_RANGE"
-            yield from _values(child, f"{where}.{key}", known)
-    elif isinstance(value, list):
+            if below := _values(child, known):
+                found = (*found, *((f".{key}{where}", reason) for where, reason in below))
+            elif key == "reference" and child not in known:
+                found = (*found, (f".reference {child}", "REFERENCE_UNRESOLVED"))
+            elif key == "probabilityDecimal" and not 0 <= child <= _MAX_PERCENT:
+                found = (*found, (".probabilityDecimal", "PERCENT_OUT_OF_RANGE"))
+        return found
+    if kind is list:
         if not value:
-            yield where, "VALUE_EMPTY"
-        for n, child in enumerate(value):
-            yield from _values(child, f"{where}[{n}]", known)
-    elif value is None:
-        yield where, "VALUE_NULL"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield where, "VALUE_NOT_FINITE"
+            return (("", "VALUE_EMPTY"),)
+        return [
+            (f"[{n}]{where}", reason)
+            for n, child in enumerate(value)
+            for where, reason in _values(child, known)
+        ]
+    if kind is int or kind is bool:
+        return _NOTHING
+    if kind is float:
+        return _NOTHING if math.isfinite(value) else (("", "VALUE_NOT_FINITE"),)
+    return (("", "VALUE_NULL" if value is None else "VALUE_NOT_JSON"),)

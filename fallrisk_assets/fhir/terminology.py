@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PROJECT = "https://fallrisk.example/fhir"
-"""Base of this project's canonical URLs. `.example` is reserved (RFC 2606): nothing can be fetched from it."""
+"""Base of this project's canonical URLs. `.example` is reserved (RFC 2606): nothing is ever served there."""
 
 GAIT_MEASURES = f"{PROJECT}/CodeSystem/gait-measures"
 FALL_FINDINGS = f"{PROJECT}/CodeSystem/fall-findings"
@@ -138,10 +138,10 @@ MEASURES: tuple[Measure, ...] = (
 FINDINGS: dict[str, str] = {
     "detection-probability": "Probability that the detector gives to the fall",
     "peak-acceleration": "Largest acceleration norm of the impact",
-    "free-fall-duration": "Duration of free fall before the impact",
-    "posture-change": "Change of the trunk's angle across the fall",
-    "stillness-duration": "Time without movement after the impact",
-    "recovered": "Whether the person got up again",
+    "free-fall-duration": "Time in reduced gravity in the second before the impact",
+    "posture-change": "Angle between gravity before and after the impact",
+    "stillness-duration": "Time without movement from the impact up to the decision",
+    "recovered": "Whether the person was back in the old posture and moving at the decision",
 }
 """Components of a detected fall, codes of `FALL_FINDINGS`."""
 

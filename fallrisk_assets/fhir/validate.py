@@ -73,8 +73,7 @@ class Verdict:
 
 
 def gather(folder: Path) -> Gathered:
-    """Collect what is to be judged: bundles first, then NDJSON lines and single resources that are not in
-    them.
+    """Collect what is to be judged: bundles and single resources, then NDJSON lines that no bundle holds.
 
     Raises:
         ValueError: a file is not JSON; the message names file and line.
@@ -164,7 +163,7 @@ def install(environment: Path = GOOGLE_VENV) -> None:
     if not mark.exists() or mark.stat().st_mtime < GOOGLE_PINS.stat().st_mtime:
         print(f"Installing google-fhir into {environment} …", flush=True)
         venv.create(environment, with_pip=True, symlinks=os.name != "nt", clear=environment.exists())
-        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "-qq"]
         pip += ["--disable-pip-version-check", "--require-hashes", "-r", str(GOOGLE_PINS)]
         subprocess.run(pip, check=True)
         mark.touch()

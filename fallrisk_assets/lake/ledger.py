@@ -151,7 +151,8 @@ class Ledger:
         with self._locked(entry.table):
             if replaced is not None and (current := self.find(model, entry.key)) is not None:
                 others = {b: e for b, e in current.buckets.items() if b not in replaced}
-                entry = entry.with_buckets({**others, **{b: entry.buckets[b] for b in replaced}})
+                mine = {b: e for b, e in entry.buckets.items() if b in replaced}
+                entry = entry.with_buckets({**others, **mine})
             raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
             lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
             self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)

@@ -57,6 +57,7 @@ class Publication:
         self.keys = list(keys)
         self.reports = {key: ContractReport(model) for key in self.keys}
         self.entries: dict[str, LedgerEntry] = {}
+        self.shown: dict[str, dict[str, Any]] = {}
         self._lake = lake
         self._run_id = run_id
         self._open: dict[tuple[str, str], _OpenSlice] = {}
@@ -156,7 +157,8 @@ class Publication:
         for key in good:
             entry = self._entry(key, snapshot_id)
             kept = {bucket for k, bucket in self._kept if k == key}
-            replaced = frozenset(entry.buckets) - kept if kept else None
+            known = {str(b) for b in self.previous_buckets(key)}
+            replaced = (frozenset(entry.buckets) | known) - kept if kept else None
             self.entries[key] = self._lake.ledger.put(self.model, entry, replaced)
         self._open.clear()
         return self.entries

@@ -4,6 +4,7 @@ What belongs here: everything that speaks to pyiceberg. What does not: validatio
 """
 
 import datetime as dt
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,10 @@ from fallrisk_assets.schemas import iceberg_partition_spec, iceberg_schema
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _COMMIT_ATTEMPTS = 8
+_SECOND_HALF = "fallrisk.second-half"
+
+# Emptying a partition that is empty already is no news.
+warnings.filterwarnings("ignore", message="Delete operation did not match any records")
 _TABLE_PROPERTIES = {
     "format-version": "2",
     "write.metadata.delete-after-commit.enabled": "true",
@@ -158,11 +163,16 @@ def replace_slices(
             return None
         try:
             with table.transaction() as transaction:
-                if table.current_snapshot() is not None:
+                before = table.current_snapshot()
+                if before is not None:
                     transaction.delete(predicate, snapshot_properties=properties)
                 if paths:
+                    deleted = transaction.table_metadata.current_snapshot_id
+                    halved = before is not None and deleted != before.snapshot_id
                     transaction.add_files(
-                        list(paths), snapshot_properties=properties, check_duplicate_files=False
+                        list(paths),
+                        snapshot_properties={**properties, _SECOND_HALF: str(halved).lower()},
+                        check_duplicate_files=False,
                     )
         except CommitFailedException:
             if attempt == _COMMIT_ATTEMPTS - 1:
@@ -189,12 +199,18 @@ def expire(table: IcebergTable, older_than: dt.datetime) -> int:
 def summary_of(table: IcebergTable) -> list[dict[str, Any]]:
     """Return one row for each snapshot that readers have seen: id, time, operation, rows, run.
 
-    A replacement leaves two snapshots, of which the first (rows deleted, none added) was never current.
+    A replacement leaves two snapshots in one commit; the first (rows deleted, none added yet) was never
+    current and is left out.
     """
     rows = []
-    seen = {entry.snapshot_id for entry in table.metadata.snapshot_log}
-    for snapshot in table.metadata.snapshots:
-        if snapshot.snapshot_id not in seen:
+    snapshots = table.metadata.snapshots
+    halves = {
+        s.parent_snapshot_id
+        for s in snapshots
+        if s.summary is not None and s.summary.additional_properties.get(_SECOND_HALF) == "true"
+    }
+    for snapshot in snapshots:
+        if snapshot.snapshot_id in halves:
             continue
         summary = snapshot.summary
         extra = dict(summary.additional_properties) if summary else {}

@@ -19,7 +19,7 @@ from fallrisk_assets.contract import (
     table,
 )
 from fallrisk_assets.mobility.feature_names import FEATURES, Feature
-from fallrisk_assets.mobility.gait import POSITION_ORDER
+from fallrisk_assets.mobility.gait_config import POSITION_ORDER
 from fallrisk_assets.mobility.windows import QUALITY_REASONS
 
 #: Field ids of the features start here, in the order of `FEATURES`; smaller ones are the columns before them.
@@ -41,7 +41,7 @@ class _WindowColumns(Contract):
     rate_hz: Float32 = column(8, "Sampling rate inside the window", unit="Hz", nullable=True, gt=0)
     n_samples: Int32 = column(9, "Samples in the window", ge=1)
     worn: Bool = column(10, "False where stillness has lasted too long for a living wearer")
-    quality_reason: String = column(
+    quality: String = column(
         11, "Why the window must not be scored, null where it may", nullable=True, isin=QUALITY_REASONS
     )
 
@@ -60,10 +60,12 @@ def _feature_column(field_id: int, feature: Feature) -> Any:
     )
 
 
-WindowFeatures: type[Contract] = table(
+_model: Any = type(Contract)
+
+WindowFeatures: Any = table(
     name="window_features",
     namespace="curated",
-    grain="one row per device and window that holds a sample",
+    grain="one row per device and window that holds a sample of its hour",
     key=("device_id", "window_start"),
     slice_column="hour",
     slicing="hour",
@@ -75,14 +77,15 @@ WindowFeatures: type[Contract] = table(
         Rule("window_end", "gt", "hour", "WINDOW_BEFORE_ITS_HOUR"),
     ),
 )(
-    type(Contract)(
+    _model(
         "WindowFeatures",
         (_WindowColumns,),
         {
             "__module__": __name__,
-            "__doc__": "Features of windows of movement: seventeen statistics of eight channels, and those across "
-            "channels.\n\n    All features are null where a gap, a restart, a change of wearer, an implausible rate or "
-            "too few samples\n    leave nothing to describe; those of the gyroscope where there is none.\n    ",
+            "__doc__": "Features of windows of movement: seventeen statistics of eight channels, and those "
+            "across channels.\n\n    All features are null where a gap, a restart, a change of wearer, an "
+            "implausible rate or too few\n    samples leave nothing to describe; those of the gyroscope "
+            "where there is none.\n    ",
             "__annotations__": {f.name: Float32 for f in FEATURES},
             **{f.name: _feature_column(FIRST_FEATURE_ID + i, f) for i, f in enumerate(FEATURES)},
         },
@@ -118,11 +121,18 @@ class DailyGait(Contract):
     day_start: Timestamp = column(5, "Start of the local day")
     day_end: Timestamp = column(6, "Exclusive end of the local day, 23 to 25 hours after its start")
     devices: String = column(7, "Devices that were worn, separated by commas", pii="pseudonym")
-    position: String = column(8, "Best position worn, by which the measures are to be read", isin=POSITION_ORDER)
+    position: String = column(
+        8, "Best position worn, by which the measures are to be read", isin=POSITION_ORDER
+    )
     recorded_minutes: Float32 = column(9, "Time with samples", unit="min", ge=0, le=1501)
     wear_minutes: Float32 = column(10, "Time worn", unit="min", pii="sensitive", ge=0, le=1501)
     walking_minutes: Float32 = column(
-        11, "Time in bouts of walking of five steps and more", unit="min", pii="sensitive", nullable=True, ge=0
+        11,
+        "Time in bouts of walking of five steps and more",
+        unit="min",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
     )
     walking_bouts: Int32 = column(12, "Bouts of walking", pii="sensitive", nullable=True, ge=0)
     longest_bout_s: Float32 = column(13, "Longest bout", unit="s", pii="sensitive", nullable=True, ge=0)
@@ -170,14 +180,18 @@ class DailyGait(Contract):
     )
     sway_g: Float32 = column(
         21,
-        "Root mean square of horizontal acceleration in quiet stance near walking, median (Mancini et al. 2012)",
+        "RMS of horizontal acceleration in quiet stance near walking, median (Mancini et al. 2012)",
         unit="g",
         pii="sensitive",
         nullable=True,
         ge=0,
     )
     turns: Int32 = column(
-        22, "Turns of 45 degrees and more while walking (El-Gohary et al. 2013)", pii="sensitive", nullable=True, ge=0
+        22,
+        "Turns of 45 degrees and more while walking (El-Gohary et al. 2013)",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
     )
     turn_duration_s: Float32 = column(
         23, "Median duration of a turn", unit="s", pii="sensitive", nullable=True, ge=0, le=10
@@ -189,7 +203,11 @@ class DailyGait(Contract):
         25, "Times stood up from sitting, by the tilt of the pelvis", pii="sensitive", nullable=True, ge=0
     )
     night_risings: Int32 = column(
-        26, "Times got up from lying and walked between 23:00 and 6:00 local", pii="sensitive", nullable=True, ge=0
+        26,
+        "Times got up from lying and walked between 23:00 and 6:00 local",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
     )
     upright_minutes: Float32 = column(
         27, "Time upright, by the tilt of the pelvis", unit="min", pii="sensitive", nullable=True, ge=0

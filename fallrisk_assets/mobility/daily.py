@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fallrisk_assets.mobility.gait import POSITION_ORDER, DeviceGait
+from fallrisk_assets.mobility.gait import DeviceGait
+from fallrisk_assets.mobility.gait_config import POSITION_ORDER
 from fallrisk_assets.mobility.local_days import LocalDay
 
-#: Fewest pieces of which a quality of the day is given: strides of one bout, strides and stretches of the day.
+#: Fewest pieces of which a quality of the day is given: strides of one bout, strides and stretches of the
+#: day.
 MIN_BOUT_STRIDES = 6
 MIN_DAY_STRIDES = 20
 MIN_DAY_STRETCHES = 2
@@ -21,8 +23,8 @@ def stride_time_cv(stride_s: np.ndarray, bout: np.ndarray) -> float | None:
     """Return the coefficient of variation of stride time inside bouts, None with too few strides.
 
     Variances are pooled within bouts, so that a change of pace between bouts is not taken for unsteadiness
-    (Hausdorff et al. 2001 judge one walk). Strides that differ by more than a quarter from their bout's median hold
-    a missed or an extra step.
+    (Hausdorff et al. 2001 judge one walk). Strides that differ by more than a quarter from their bout's
+    median hold a missed or an extra step.
 
     Args:
         stride_s: Stride times, shape (n,).
@@ -96,7 +98,9 @@ def day_measures(patient_id: str, day: LocalDay, devices: Sequence[DeviceGait]) 
         "stride_time_cv": stride_time_cv(strides, np.concatenate(stride_bouts)),
         "step_regularity": _median([v for d in walked for v in d.step_regularity], MIN_DAY_STRETCHES),
         "stride_regularity": _median([v for d in walked for v in d.stride_regularity], MIN_DAY_STRETCHES),
-        "harmonic_ratio": _median(np.concatenate([np.empty(0), *(d.harmonic_ratio for d in walked)]), MIN_DAY_STRIDES),
+        "harmonic_ratio": _median(
+            np.concatenate([np.empty(0), *(d.harmonic_ratio for d in walked)]), MIN_DAY_STRIDES
+        ),
         "sway_g": _median([v for d in walked for v in d.sway_g], MIN_DAY_STRETCHES),
         "turns": len(turns) if any_turns else None,
         "turn_duration_s": _median([t[0] for t in turns], MIN_DAY_STRETCHES),

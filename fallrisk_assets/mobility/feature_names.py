@@ -44,11 +44,12 @@ STATISTICS = {
     "kurtosis": "Excess kurtosis, m4 / m2^2 - 3; null for a constant",
     "crossing_rate": "Crossings of the mean a second",
     "dominant_frequency": "Frequency of the largest spectral line in [0.3, 10) Hz; null for a constant",
-    "spectral_entropy": "Shannon entropy of the spectrum in [0.3, 10) Hz over its maximum; null for a constant",
+    "spectral_entropy": "Shannon entropy of the spectrum in [0.3, 10) Hz over its maximum; null for a "
+    "constant",
     "locomotor_power": "Variance carried by [0.5, 3) Hz",
     "tremor_power": "Variance carried by [3, 8) Hz",
-    "autocorrelation_peak": "Highest peak of the unbiased autocorrelation at lags of 0.3 to 2 s, 0 without one; "
-    "null for a constant",
+    "autocorrelation_peak": "Highest peak of the unbiased autocorrelation at lags of 0.3 to 2 s, 0 without "
+    "one; null for a constant",
 }
 
 _UNIT_POWER = {"crossing_rate": "Hz", "dominant_frequency": "Hz"}
@@ -109,13 +110,32 @@ _ACROSS = (
     Feature("correlation_gyro_xz", "Pearson correlation of angular velocity x and z", "1", True, -1.01, 1.01),
     Feature("correlation_gyro_yz", "Pearson correlation of angular velocity y and z", "1", True, -1.01, 1.01),
     Feature("sma_accel", "Signal magnitude area: mean of |x| + |y| + |z| around each mean", "g", False, 0.0),
-    Feature("sma_gyro", "Signal magnitude area: mean of |x| + |y| + |z| around each mean", "deg/s", True, 0.0),
-    Feature("enmo_accel", "Euclidean norm minus one, negative as 0, mean (van Hees et al. 2013)", "g", False, 0.0),
+    Feature(
+        "sma_gyro", "Signal magnitude area: mean of |x| + |y| + |z| around each mean", "deg/s", True, 0.0
+    ),
+    Feature(
+        "enmo_accel", "Euclidean norm minus one, negative as 0, mean (van Hees et al. 2013)", "g", False, 0.0
+    ),
     Feature("jerk_rms_accel", "Root mean square of the acceleration vector's derivative", "g/s", False, 0.0),
     Feature("jerk_max_accel", "Largest norm of the acceleration vector's derivative", "g/s", False, 0.0),
-    Feature("tilt_change", "Angle between mean acceleration of the first and last second", "deg", False, 0.0, 180.0),
-    Feature("sd_accel_vertical", "Standard deviation of acceleration along the mean acceleration", "g", False, 0.0),
-    Feature("rms_gyro_vertical", "Root mean square angular velocity about the mean acceleration", "deg/s", True, 0.0),
+    Feature(
+        "tilt_change",
+        "Angle between mean acceleration of the first and last second",
+        "deg",
+        False,
+        0.0,
+        180.0,
+    ),
+    Feature(
+        "sd_accel_vertical", "Standard deviation of acceleration along the mean acceleration", "g", False, 0.0
+    ),
+    Feature(
+        "rms_gyro_vertical",
+        "Root mean square angular velocity about the mean acceleration",
+        "deg/s",
+        True,
+        0.0,
+    ),
 )
 
 #: Seventeen statistics of eight channels (channel by channel), then the features across channels.

@@ -53,7 +53,7 @@ def block_means(d: np.ndarray, rate_hz: float) -> tuple[np.ndarray, float]:
 
 
 def _autocorrelation_peak(d: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Return the highest local maximum of the unbiased autocorrelation, 0 without one; shape of d less the last."""
+    """Return the highest local maximum of the unbiased autocorrelation along the last axis, or 0."""
     b, rate_b = block_means(d, rate_hz)
     m = b.shape[-1]
     lo = max(1, int(np.ceil(AUTOCORRELATION_LAGS_S[0] * rate_b)))
@@ -148,7 +148,7 @@ def _across(
     squared = (jerk * jerk).sum(axis=1)
     column["jerk_rms_accel"][:] = np.sqrt(squared.mean(axis=-1))
     column["jerk_max_accel"][:] = np.sqrt(squared.max(axis=-1))
-    second = min(max(int(round(rate_hz)), 1), x.shape[-1])
+    second = min(max(round(rate_hz), 1), x.shape[-1])
     column["tilt_change"][:] = _angle_deg(x[:, :3, :second].mean(axis=-1), x[:, :3, -second:].mean(axis=-1))
     up = mean[:, :3] / np.maximum(np.linalg.norm(mean[:, :3], axis=-1, keepdims=True), _TINY)
     column["sd_accel_vertical"][:] = np.sqrt((np.einsum("wcn,wc->wn", d[:, :3], up) ** 2).mean(axis=-1))
@@ -166,8 +166,8 @@ def features_for_windows(acc_g: np.ndarray, gyr_dps: np.ndarray | None, rate_hz:
         rate_hz: Sampling rate, at least 18.
 
     Returns:
-        float32 of shape (windows, len(FEATURE_NAMES)); not a number where a feature has no meaning (a constant
-        channel's shape, a gyroscope that does not exist).
+        float32 of shape (windows, len(FEATURE_NAMES)); not a number where a feature has no meaning (a
+        constant channel's shape, a gyroscope that does not exist).
 
     Raises:
         ValueError: windows too short to describe.

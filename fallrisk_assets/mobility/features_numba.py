@@ -1,8 +1,8 @@
 """Features of windows, compiled: the default implementation.
 
-Here: the definitions of `features.py` as loops over cache-sized chunks. Sorting and transforms stay with numpy
-and scipy, whose vectorised kernels no loop of ours beats. Not here: what the features are; tests hold every
-one of them to the reference.
+Here: the definitions of `features.py` as loops over cache-sized chunks. Sorting and transforms stay with
+numpy and scipy, whose vectorised kernels no loop of ours beats. Not here: what the features are; tests hold
+every one of them to the reference.
 
 Compiled code is cached beside this file and releases the interpreter lock. Arithmetic may be reordered
 (`reassoc`) so that loops vectorise; not a number and infinity keep their meaning.
@@ -54,7 +54,7 @@ _LN2 = np.float32(np.log(2.0))
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _gather(signals, first, n, offset, x):
-    """Copy windows of n samples of the rows of `signals` (3, N), and their norm, to x[:, offset:offset + 4]."""
+    """Copy windows of n samples of `signals` (3, N), and their norm, to x[:, offset:offset + 4]."""
     for w in range(len(first)):
         lo = first[w]
         for c in range(3):
@@ -193,7 +193,7 @@ def _across(x, d, n, rate, out):
         largest = max(largest, squared)
     out[_JERK_RMS] = np.float32(rate) * np.sqrt(jerk / np.float32(n - 1))
     out[_JERK_MAX] = np.float32(rate) * np.sqrt(largest)
-    second = min(max(int(round(rate)), 1), n)
+    second = min(max(round(rate), 1), n)
     ux, uy, uz, vx, vy, vz = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
     for i in range(second):
         ux += ax[i]
@@ -262,20 +262,20 @@ def _median_deviation(s, n, median):
 def _plogp(power, bits, mantissa, mantissa_bits, lo, hi):
     """Return the sum of p ln p over lines [lo, hi); `bits` and `mantissa_bits` view the arrays as int32.
 
-    ln p = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), the latter by the series of 2 artanh((m - 1) / (m + 1)):
-    exact to float32, and it vectorises where the library's logarithm does not.
+    ln p = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), the latter by the series of 2 artanh((m - 1) / (m +
+    1)): exact to float32, and it vectorises where the library's logarithm does not.
     """
     for k in range(lo, hi):
         exponent = np.int32(np.int32(bits[k] - np.int32(0x3F3504F3)) >> np.int32(23))
         mantissa_bits[k] = np.int32(bits[k] - np.int32(exponent << np.int32(23)))
     total = _ZERO
     for k in range(lo, hi):
-        exponent = np.float32(np.int32(np.int32(bits[k] - np.int32(0x3F3504F3)) >> np.int32(23)))
+        scale = np.float32(np.int32(np.int32(bits[k] - np.int32(0x3F3504F3)) >> np.int32(23)))
         m = mantissa[k]
         t = (m - _ONE) / (m + _ONE)
         u = t * t
         series = _ONE + u * (_C3 + u * (_C5 + u * (_C7 + u * _C9)))
-        total += power[k] * (exponent * _LN2 + np.float32(2) * t * series)
+        total += power[k] * (scale * _LN2 + np.float32(2) * t * series)
     return total
 
 

@@ -1,22 +1,22 @@
 """Gait and posture of a patient-day: what one device says, and what a patient's devices say together.
 
-Here: bouts of walking and the measures that clinics know by name. Not here: signals (`gait_signal.py`), steps
-(`gait_steps.py`), the table (`contract.py`).
+Here: bouts of walking and how steady they are. Not here: signals (`gait_signal.py`), steps (`gait_steps.py`),
+postures (`gait_postures.py`), pooling over devices (`daily.py`).
 
-A measure that a wearing position cannot carry is null, never a bad figure: steps come from every position but the
-ankle, gait quality from the trunk alone, sitting and standing from waist and low back.
+A measure that a wearing position cannot carry is null, never a bad figure: steps come from every position but
+the ankle, gait quality from the trunk alone, sitting and standing from waist and low back.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fallrisk_assets.mobility.gait_config import NO_STEPS, PELVIS, TRUNK, Bout, GaitConfig
+from fallrisk_assets.mobility.gait_postures import posture_measures
 from fallrisk_assets.mobility.gait_signal import (
-    BLOCK,
     BLOCK_HZ,
     FILL_S,
     GRID_HZ,
-    GRID_US,
     DayGrid,
     Posture,
     body_signals,
@@ -28,63 +28,13 @@ from fallrisk_assets.mobility.gait_signal import (
 )
 from fallrisk_assets.mobility.gait_steps import find_turns, harmonic_ratios, regularities, steps_of
 
-TRUNK = frozenset({"waist", "lowback", "chest"})
-PELVIS = frozenset({"waist", "lowback"})
-NO_STEPS = frozenset({"ankle"})
-#: Which device counts where two were worn at once, best first.
-POSITION_ORDER = ("lowback", "waist", "chest", "pocket", "wrist", "ankle")
-
-
-@dataclass(frozen=True, slots=True)
-class GaitConfig:
-    """Limits of the daily measures.
-
-    Attributes:
-        active_sd_g: Standard deviation of acceleration (three axes) from which a second is movement.
-        min_bout_steps: Fewest steps of a bout of walking.
-        quality_bout_s: Shortest steady stretch on which gait quality is judged.
-        upright_deg: Tilt from the direction of walking below which a trunk is upright.
-        seated_deg: Tilt above which it is seated; between the two the state before goes on.
-        lying_deg: Tilt above which it is lying.
-        seated_s: How long somebody must have been seated before standing up counts.
-        lying_s: How long somebody must have lain before walking at night is a rising.
-        quiet_sd_g: Standard deviation of acceleration below which standing is quiet.
-        sway_s: Shortest quiet stance on which sway is judged.
-        sway_near_walk_s: Quiet stance counts within this time of walking: further away it may be sitting.
-        still_sd_g: As `WindowConfig.still_sd_g`.
-        not_worn_after_s: As `WindowConfig.not_worn_after_s`.
-    """
-
-    active_sd_g: float = 0.05
-    min_bout_steps: int = 5
-    quality_bout_s: float = 8.0
-    upright_deg: float = 9.0
-    seated_deg: float = 12.0
-    lying_deg: float = 50.0
-    seated_s: int = 5
-    lying_s: int = 60
-    quiet_sd_g: float = 0.03
-    sway_s: int = 5
-    sway_near_walk_s: int = 20
-    still_sd_g: float = 0.004
-    not_worn_after_s: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bout:
-    """A stretch of walking, `[start_s, end_s)` in seconds from the grid's start."""
-
-    start_s: float
-    end_s: float
-    steps: int
-
 
 @dataclass(slots=True)
 class DeviceGait:
     """What one device says of a patient-day; None where the position or the day cannot tell.
 
-    Counts and seconds add up over devices; qualities are kept as the values of their pieces (strides, stretches),
-    so that they can be pooled.
+    Counts and seconds add up over devices; qualities are kept as the values of their pieces (strides,
+    stretches), so that they can be pooled.
     """
 
     device_id: str
@@ -130,126 +80,20 @@ def split_bouts(at: np.ndarray, period_s: np.ndarray, min_steps: int) -> list[sl
     return found
 
 
-def _strides(at: np.ndarray, period_s: np.ndarray) -> np.ndarray:
-    """Return starts and ends of strides of a bout, shape (n, 2), without those that hold a missed or extra step."""
-    if len(at) < 3:
+def _strides(at: np.ndarray, period_s: np.ndarray, peaks: int) -> np.ndarray:
+    """Return starts and ends of a bout's strides, shape (n, 2), without those with a missed or extra step."""
+    if len(at) <= peaks:
         return np.empty((0, 2))
     interval = np.diff(at) / GRID_HZ
     local = 0.5 * (period_s[1:] + period_s[:-1])
     steady = (interval > 0.6 * local) & (interval < 1.5 * local)
-    whole = steady[:-1] & steady[1:]
-    return np.stack([at[:-2], at[2:]], axis=1)[whole]
+    whole = steady[:-1] & steady[1:] if peaks == 2 else steady
+    return np.stack([at[:-peaks], at[peaks:]], axis=1)[whole]
 
 
-def _tilt_deg(gravity: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the angle of each vector of shape (3, n) to a unit vector; not a number in gaps."""
-    size = np.maximum(np.sqrt((gravity * gravity).sum(axis=0)), 1e-6)
-    return np.degrees(np.arccos(np.clip(reference @ gravity / size, -1, 1)))
-
-
-def _second_means(values: np.ndarray) -> np.ndarray:
-    """Return means over whole seconds of block values of shape (3, blocks)."""
-    seconds = values.shape[1] // BLOCK_HZ
-    return values[:, : seconds * BLOCK_HZ].reshape(3, seconds, BLOCK_HZ).mean(axis=2)
-
-
-_UPRIGHT, _SEATED, _LYING, _UNKNOWN = 0, 1, 2, 3
-
-
-def _states(tilt_deg: np.ndarray, worn: np.ndarray, config: GaitConfig) -> np.ndarray:
-    """Return upright, seated, lying or unknown second by second; between thresholds the state before goes on."""
-    state = np.full(len(tilt_deg), -1, np.int8)
-    state[tilt_deg < config.upright_deg] = _UPRIGHT
-    state[tilt_deg >= config.seated_deg] = _SEATED
-    state[tilt_deg >= config.lying_deg] = _LYING
-    state[np.isnan(tilt_deg) | ~worn] = _UNKNOWN
-    known = np.where(state >= 0, np.arange(len(state)), 0)
-    state = state[np.maximum.accumulate(known)]
-    state[state < 0] = _UNKNOWN
-    return state
-
-
-def count_sit_to_stands(state: np.ndarray, config: GaitConfig) -> int:
-    """Return how often somebody who had been seated stood up and stayed up for two seconds.
-
-    After Pham et al. 2018, who find the transition in the trunk's tilt at the low back.
-
-    Args:
-        state: Upright, seated, lying or unknown, second by second.
-        config: Durations.
-    """
-    count, seated, last_seated = 0, 0, -10
-    for start, stop in _state_runs(state):
-        what = state[start]
-        if what == _SEATED:
-            seated = stop - start if start > last_seated + 3 else seated + stop - start
-            last_seated = stop
-        elif what == _UPRIGHT and stop - start >= 2:
-            if seated >= config.seated_s and start <= last_seated + 3:
-                count += 1
-            seated = 0
-        elif what in (_LYING, _UNKNOWN) and stop - start > 3:
-            seated = 0
-    return count
-
-
-def _state_runs(state: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(state)) + 1
-    return list(zip([0, *edges.tolist()], [*edges.tolist(), len(state)], strict=True)) if len(state) else []
-
-
-def count_night_risings(
-    state: np.ndarray, bouts: list[Bout], nights_s: list[tuple[float, float]], config: GaitConfig
-) -> int:
-    """Return how often somebody who had lain got up and walked between 23:00 and 6:00 local time.
-
-    Walking again before lying down again is the same rising.
-
-    Args:
-        state: Upright, seated, lying or unknown, second by second.
-        bouts: Bouts of walking.
-        nights_s: Night hours in seconds from the start of `state`.
-        config: How long lying must last.
-    """
-    rests = [(a, b) for a, b in runs(state == _LYING, bridge=5) if b - a >= config.lying_s]
-    count, used = 0, -1
-    for bout in bouts:
-        if not any(a <= bout.start_s < b for a, b in nights_s):
-            continue
-        before = [i for i, (_, end) in enumerate(rests) if end <= bout.start_s + 3]
-        if before and before[-1] > used:
-            count += 1
-            used = before[-1]
-    return count
-
-
-def _sway(
-    posture: Posture, tilt: np.ndarray, sd: np.ndarray, bouts: list[Bout], config: GaitConfig
-) -> list[float]:
-    """Return the root mean square of horizontal acceleration in each quiet stance, g (Mancini et al. 2012)."""
-    near = np.zeros(len(tilt), bool)
-    for bout in bouts:
-        near[max(0, int(bout.start_s) - config.sway_near_walk_s) : int(bout.start_s)] = True
-        near[int(bout.end_s) + 1 : int(bout.end_s) + 1 + config.sway_near_walk_s] = True
-    with np.errstate(invalid="ignore"):
-        quiet = near & (tilt < config.upright_deg) & (sd < config.quiet_sd_g)
-    found = []
-    for a, b in runs(quiet):
-        a, b = a + 1, b - 1
-        if b - a < config.sway_s:
-            continue
-        x = posture.mean[:, a * BLOCK_HZ : b * BLOCK_HZ].astype(np.float64)
-        up = x.mean(axis=1)
-        up /= np.linalg.norm(up)
-        level = x - np.outer(up, up @ x)
-        time = np.arange(x.shape[1]) - (x.shape[1] - 1) / 2
-        level = level - level.mean(axis=1, keepdims=True)
-        level = level - np.outer(level @ time, time) / (time @ time)
-        found.append(float(np.sqrt((level * level).sum(axis=0).mean())))
-    return found
-
-
-def _quality(out: DeviceGait, vertical: np.ndarray, at: np.ndarray, period_s: np.ndarray, config: GaitConfig) -> None:
+def _quality(
+    out: DeviceGait, vertical: np.ndarray, at: np.ndarray, period_s: np.ndarray, config: GaitConfig
+) -> None:
     """Add regularities of the steady stretches of one bout."""
     begin = 0
     while begin < len(at) - 1:
@@ -292,50 +136,117 @@ def device_gait(
     out = DeviceGait(device_id, position, float(recorded.sum()), float(worn.sum()))
     if position in NO_STEPS:
         return out
-    out.bouts = []
-    out.walking_by_hour_s = np.zeros(-(-len(sd) // 3600))
+    with np.errstate(invalid="ignore"):
+        active = worn & (sd > config.active_sd_g)
+    stretches = [
+        found
+        for first, stop in _stretches(active, recorded)
+        if (found := _stretch(grid, posture, first, stop, position, config)).walks
+    ]
+    reference = _upright_walks(stretches, posture, position, config)
+    _measure(out, stretches, position, config)
+    hours = -(-len(sd) // 3600)
+    out.walking_by_hour_s = np.zeros(hours)
+    for bout in out.bouts or ():
+        out.walking_by_hour_s[min(int(bout.start_s // 3600), hours - 1)] += bout.end_s - bout.start_s
+    if position in PELVIS and sum(b.steps for b in out.bouts or ()) >= config.min_reference_steps:
+        nights_s = [((a - grid.start_us) / 1e6, (b - grid.start_us) / 1e6) for a, b in nights_us]
+        told = posture_measures(posture, sd, worn, reference, out.bouts or [], nights_s, config)
+        out.upright_s, out.lying_s, out.sway_g = told.upright_s, told.lying_s, told.sway_g
+        out.sit_to_stands, out.night_risings = told.sit_to_stands, told.night_risings
+    return out
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """A stretch of movement that holds walking; times of steps in grid points from `first_s`."""
+
+    first_s: int
+    vertical: np.ndarray
+    yaw: np.ndarray
+    at: np.ndarray
+    period_s: np.ndarray
+    walks: list[slice]
+
+
+def _stretch(
+    grid: DayGrid, posture: Posture, first: int, stop: int, position: str, config: GaitConfig
+) -> _Stretch:
+    """Return what walking there is in `[first, stop)` seconds."""
     use_norm = position not in TRUNK
-    walking_gravity = np.zeros(3)
+    vertical, _, yaw = body_signals(grid, posture, first * GRID_HZ, stop * GRID_HZ, use_norm)
+    at, period_s = steps_of(vertical)
+    return _Stretch(first, vertical, yaw, at, period_s, split_bouts(at, period_s, config.min_bout_steps))
+
+
+def _upright_walks(
+    stretches: list[_Stretch], posture: Posture, position: str, config: GaitConfig
+) -> np.ndarray:
+    """Return the direction of gravity while walking, and drop bouts that point elsewhere.
+
+    Who turns in bed or shakes a leg while sitting moves as regularly as a walker, but not upright. The
+    direction is the mean over bouts, taken again without those that do not share it.
+    """
+    directions, weights, owners = [], [], []
+    for stretch in stretches:
+        for walk in stretch.walks:
+            lo, hi = (stretch.first_s + stretch.at[i] / GRID_HZ for i in (walk.start, walk.stop - 1))
+            mean = np.nanmean(posture.gravity[:, int(lo * BLOCK_HZ) : int(hi * BLOCK_HZ) + 1], axis=1)
+            directions.append(mean / max(np.linalg.norm(mean), 1e-6))
+            weights.append(float(walk.stop - walk.start))
+            owners.append((stretch, walk))
+    if not directions:
+        return np.array([0.0, 0.0, 1.0])
+    each, weight = np.array(directions, np.float64), np.array(weights)
+    reference, upright = each[0], np.ones(len(each), bool)
+    for _ in range(2):
+        reference = (each[upright] * weight[upright, None]).sum(axis=0)
+        reference /= max(np.linalg.norm(reference), 1e-6)
+        close = each @ reference > np.cos(np.radians(config.walking_tilt_deg))
+        upright = close if close.any() else upright
+    if position in TRUNK and weight.sum() >= config.min_reference_steps:
+        for (stretch, walk), kept in zip(owners, upright, strict=True):
+            if not kept:
+                stretch.walks.remove(walk)
+    return reference
+
+
+def _measure(out: DeviceGait, stretches: list[_Stretch], position: str, config: GaitConfig) -> None:
+    """Fill bouts, strides, gait quality and turns."""
+    on_trunk = position in TRUNK
+    out.bouts = []
     turns: list[tuple[float, float]] = []
     has_gyro = False
     ratios: list[np.ndarray] = []
     strides: list[np.ndarray] = []
-    with np.errstate(invalid="ignore"):
-        active = worn & (sd > config.active_sd_g)
-    for first, stop in _stretches(active, recorded):
-        vertical, _, yaw = body_signals(grid, posture, first * GRID_HZ, stop * GRID_HZ, use_norm)
-        at, period_s = steps_of(vertical)
-        found = split_bouts(at, period_s, config.min_bout_steps)
-        if not found:
-            continue
-        gyro_here = not np.isnan(yaw).any()
-        has_gyro |= gyro_here
-        for part in found:
-            steps, periods = at[part], period_s[part]
-            half = 0.5 * float(np.median(periods))
-            bout = Bout(
-                first + steps[0] / GRID_HZ - half, first + steps[-1] / GRID_HZ + half, len(steps)
-            )
-            out.bouts.append(bout)
-            interval = np.diff(steps) / GRID_HZ
+    for stretch in stretches:
+        for walk in stretch.walks:
+            at, periods = stretch.at[walk], stretch.period_s[walk]
+            period = float(np.median(periods))
+            # An arm or a thigh swings once a stride: a period too long for a step is then a stride.
+            per_peak = 2 if not on_trunk and period > config.swing_stride_s else 1
+            lo, hi = at[0] / GRID_HZ - period / 2, at[-1] / GRID_HZ + period / 2
+            out.bouts.append(Bout(stretch.first_s + lo, stretch.first_s + hi, per_peak * len(at)))
+            interval = np.diff(at) / GRID_HZ
             plain = interval < 1.5 * 0.5 * (periods[1:] + periods[:-1])
             n, s = out.step_intervals
-            out.step_intervals = (n + int(plain.sum()), s + float(interval[plain].sum()))
-            pairs = _strides(steps, periods)
+            out.step_intervals = (n + per_peak * int(plain.sum()), s + float(interval[plain].sum()))
+            pairs = _strides(at, periods, 2 // per_peak)
             strides.append(np.diff(pairs, axis=1)[:, 0] / GRID_HZ)
-            blocks = posture.gravity[:, int(bout.start_s) * BLOCK_HZ : int(bout.end_s) * BLOCK_HZ]
-            walking_gravity += np.nansum(blocks, axis=1)
-            if not use_norm:
+            if on_trunk:
                 ratio = np.empty(len(pairs))
-                harmonic_ratios(vertical, pairs, ratio)
+                harmonic_ratios(stretch.vertical, pairs, ratio)
                 ratios.append(ratio[~np.isnan(ratio)])
-                _quality(out, vertical, steps, periods, config)
-        if gyro_here and not use_norm:
-            turns += _turns_of(find_turns(yaw), [(at[p][0], at[p][-1]) for p in found])
-    _finish(out, grid, posture, sd, worn, strides, ratios, walking_gravity, nights_us, config)
-    if has_gyro and not use_norm:
+                _quality(out, stretch.vertical, at, periods, config)
+        if on_trunk and stretch.walks and not np.isnan(stretch.yaw).any():
+            has_gyro = True
+            walks = [(stretch.at[w.start], stretch.at[w.stop - 1]) for w in stretch.walks]
+            turns += _turns_of(find_turns(stretch.yaw), walks)
+    out.stride_s = np.concatenate([np.empty(0), *strides])
+    out.stride_bout = np.repeat(np.arange(len(strides)), [len(s) for s in strides])
+    out.harmonic_ratio = np.concatenate([np.empty(0), *ratios])
+    if has_gyro:
         out.turns = turns
-    return out
 
 
 def _turns_of(
@@ -356,36 +267,3 @@ def _stretches(active: np.ndarray, recorded: np.ndarray) -> list[tuple[int, int]
         for lo, hi in runs(active[a:b], bridge=4):
             found.append((a + max(0, lo - 2), min(b, a + hi + 2)))
     return found
-
-
-def _finish(
-    out: DeviceGait,
-    grid: DayGrid,
-    posture: Posture,
-    sd: np.ndarray,
-    worn: np.ndarray,
-    strides: list[np.ndarray],
-    ratios: list[np.ndarray],
-    walking_gravity: np.ndarray,
-    nights_us: list[tuple[int, int]],
-    config: GaitConfig,
-) -> None:
-    """Fill what needs the whole day: strides, and posture against the direction of walking."""
-    assert out.bouts is not None
-    out.stride_s = np.concatenate([np.empty(0), *strides])
-    out.stride_bout = np.repeat(np.arange(len(strides)), [len(s) for s in strides])
-    out.harmonic_ratio = np.concatenate([np.empty(0), *ratios])
-    for bout in out.bouts:
-        hour = min(int(bout.start_s // 3600), len(out.walking_by_hour_s) - 1)
-        out.walking_by_hour_s[hour] += bout.end_s - bout.start_s
-    if out.position not in PELVIS or sum(b.steps for b in out.bouts) < 20:
-        return
-    reference = walking_gravity / np.linalg.norm(walking_gravity)
-    tilt = _tilt_deg(_second_means(posture.gravity), reference)
-    state = _states(tilt, worn, config)
-    out.upright_s = float((state == _UPRIGHT).sum())
-    out.lying_s = float((state == _LYING).sum())
-    out.sit_to_stands = count_sit_to_stands(state, config)
-    nights_s = [((a - grid.start_us) / 1e6, (b - grid.start_us) / 1e6) for a, b in nights_us]
-    out.night_risings = count_night_risings(state, out.bouts, nights_s, config)
-    out.sway_g = _sway(posture, tilt, sd, out.bouts, config)

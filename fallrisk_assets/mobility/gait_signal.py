@@ -3,8 +3,8 @@
 Here: resampling, gravity, activity, stillness, vertical acceleration and turning rate. Not here: steps
 (`gait_steps.py`) and the day's measures (`gait.py`).
 
-Everything refers to the direction of gravity, estimated from the signal itself (Moe-Nilssen 1998), so that the
-orientation in which a device is worn does not matter.
+Everything refers to the direction of gravity, estimated from the signal itself (Moe-Nilssen 1998), so that
+the orientation in which a device is worn does not matter.
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,11 @@ def empty_grid(start_us: int, end_us: int) -> DayGrid:
 
 @njit(nogil=True, cache=True)
 def _resample(time_us, signals, start_us, reach_us, grid_us, out):
-    """Put samples on the grid by triangular weights of half-width reach_us: linear interpolation for slow devices,
-    a low-pass for fast ones; grid points with too little weight are left as they are."""
+    """Put samples on the grid by triangular weights of half-width reach_us.
+
+    That is linear interpolation for slow devices, a low-pass for fast ones. Grid points with too little
+    weight are left as they are.
+    """
     n, grid = len(time_us), out.shape[1]
     if n == 0:
         return
@@ -120,7 +123,7 @@ def fill_holes(signals, longest):
 
 @njit(nogil=True, cache=True)
 def _blocks(signals, block, mean, power):
-    """Fill means and the summed variance of three axes of whole blocks; not a number where a sample is missing."""
+    """Fill means and the summed variance of three axes of blocks; NaN where a sample is missing."""
     per = np.float32(1.0 / block)
     for k in range(mean.shape[1]):
         total = _ZERO
@@ -139,7 +142,7 @@ def _blocks(signals, block, mean, power):
 
 @njit(nogil=True, cache=True)
 def _smooth_blocks(mean, kernel, out):
-    """Gaussian average of block means over the blocks that exist; not a number where the block itself does not."""
+    """Fill the Gaussian average over the blocks that exist; NaN where the block itself does not."""
     n, half = mean.shape[1], len(kernel) // 2
     for k in range(n):
         if np.isnan(mean[0, k]):
@@ -158,7 +161,7 @@ def _smooth_blocks(mean, kernel, out):
 
 @njit(nogil=True, cache=True)
 def _vertical(accel, gyro, gravity, block, first, n, use_norm, vertical, horizontal, yaw):
-    """Fill vertical and horizontal acceleration and turning rate about gravity of grid points [first, first + n)."""
+    """Fill vertical and horizontal acceleration and turning rate of grid points [first, first + n)."""
     blocks = gravity.shape[1]
     for i in range(n):
         k = first + i
@@ -204,7 +207,7 @@ def posture_of(grid: DayGrid) -> Posture:
     mean = np.empty((3, blocks), np.float32)
     power = np.empty(blocks, np.float32)
     _blocks(grid.accel_g, BLOCK, mean, power)
-    half = int(round(3 * GRAVITY_SIGMA_S * BLOCK_HZ))
+    half = round(3 * GRAVITY_SIGMA_S * BLOCK_HZ)
     lags = np.arange(-half, half + 1) / BLOCK_HZ
     kernel = np.exp(-0.5 * (lags / GRAVITY_SIGMA_S) ** 2).astype(np.float32)
     gravity = np.empty_like(mean)
@@ -213,7 +216,7 @@ def posture_of(grid: DayGrid) -> Posture:
 
 
 def seconds_sd(posture: Posture) -> np.ndarray:
-    """Return the standard deviation of acceleration (three axes together, g) of each whole second; NaN in gaps."""
+    """Return the SD of acceleration (three axes together, g) of each whole second; NaN in gaps."""
     seconds = posture.power.shape[0] // BLOCK_HZ
     n = seconds * BLOCK_HZ
     within = posture.power[:n].reshape(seconds, BLOCK_HZ).mean(axis=1)
@@ -242,7 +245,7 @@ def not_worn_seconds(posture: Posture, still_sd_g: float, after_s: float) -> np.
 
 
 def runs(mask: np.ndarray, bridge: int = 0) -> list[tuple[int, int]]:
-    """Return `[start, stop)` of the runs of true values; false stretches of at most `bridge` do not end one."""
+    """Return `[start, stop)` of runs of true values; at most `bridge` false ones do not end a run."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     found: list[tuple[int, int]] = []
     for lo, hi in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
@@ -256,15 +259,15 @@ def runs(mask: np.ndarray, bridge: int = 0) -> list[tuple[int, int]]:
 def body_signals(
     grid: DayGrid, posture: Posture, first: int, stop: int, use_norm: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return vertical and horizontal acceleration (g) and turning rate about gravity (deg/s) of `[first, stop)`.
+    """Return vertical and horizontal acceleration (g) and turning rate (deg/s) of `[first, stop)`.
 
     Args:
         grid: The day.
         posture: Its gravity.
         first: First grid point.
         stop: Grid point after the last.
-        use_norm: Take the norm less 1 g for vertical: for positions that swing, where gravity moves too fast to
-            be told from acceleration.
+        use_norm: Take the norm less 1 g for vertical: for positions that swing, where gravity moves too fast
+            to be told from acceleration.
     """
     n = stop - first
     vertical, horizontal, yaw = (np.empty(n, np.float32) for _ in range(3))

@@ -1,7 +1,7 @@
 """Steps: when the feet meet the ground, from vertical acceleration, and what each stretch of steps is like.
 
-Here: the period of walking, step times, regularity, harmonic ratio, turns. Not here: which stretches of the day
-are looked at (`gait_signal.py`), and the day's measures (`gait.py`).
+Here: the period of walking, step times, regularity, harmonic ratio, turns. Not here: which stretches of the
+day are looked at (`gait_signal.py`), and the day's measures (`gait.py`).
 
 All signals are at 50 Hz (`gait_signal.GRID_HZ`).
 """
@@ -15,14 +15,15 @@ from fallrisk_assets.mobility.gait_signal import GRID_HZ
 MIN_STEP_S, MAX_STEP_S = 0.3, 1.4
 #: Length of signal on which the period is judged: three steps of the slowest walker.
 PERIOD_WINDOW_S = 4
-#: Autocorrelation from which movement counts as walking (Moe-Nilssen & Helbostad 2004 find 0.5 and more in the
-#: regularity of frail walkers over a whole bout; four seconds with a turn in them have less).
-MIN_REGULARITY = 0.35
+#: Autocorrelation from which movement counts as walking: frail walkers have 0.5 and more over a whole bout
+#: (Moe-Nilssen & Helbostad 2004); four seconds with a turn in them have less, noise hardly ever as much.
+MIN_REGULARITY = 0.45
 #: Vertical acceleration below which nothing is a step.
 MIN_SD_G = 0.025
 #: A second peak of the autocorrelation is the stride; the step is the first that comes close to the highest.
 FIRST_PEAK_SHARE = 0.7
-#: Width of the Gaussian that leaves one peak a step: the step frequency passes with 0.64, its double with 0.17.
+#: Width of the Gaussian that leaves one peak a step: the step frequency passes with 0.64, its double with
+#: 0.17.
 SMOOTHING = 0.15
 HARMONICS = 10
 
@@ -115,7 +116,7 @@ def spread_periods(period, regularity, spread):
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
 def smooth_by_period(vertical, spread, out):
-    """Fill out with the vertical acceleration smoothed by a Gaussian as wide as the local step period asks."""
+    """Fill out with the signal smoothed by a Gaussian as wide as the local step period asks."""
     n = len(vertical)
     kernel = np.empty(2 * int(3 * SMOOTHING * MAX_STEP_S * _HZ + 2) + 1, np.float32)
     for s in range(len(spread)):
@@ -146,8 +147,8 @@ def smooth_by_period(vertical, spread, out):
 def find_steps(smooth, spread, at, period_at):
     """Fill the times (grid points, between points by a parabola) and periods of steps; return how many.
 
-    A step is the highest point within half a period, and stands out on both sides: on one clearly, on the other
-    at all, so that first and last steps count.
+    A step is the highest point within half a period, and stands out on both sides: on one clearly, on the
+    other at all, so that first and last steps count.
     """
     n, seconds = len(smooth), len(spread)
     found = 0
@@ -191,7 +192,7 @@ def find_steps(smooth, spread, at, period_at):
 
 @njit(nogil=True, cache=True)
 def harmonic_ratios(vertical, strides, out):
-    """Fill the harmonic ratio of each stride: even over odd harmonics of vertical acceleration (Menz et al. 2003).
+    """Fill each stride's harmonic ratio: even over odd harmonics of its acceleration (Menz et al. 2003).
 
     Ten harmonics instead of twenty, so that a device at 20 Hz gives the same figure.
 
@@ -207,7 +208,7 @@ def harmonic_ratios(vertical, strides, out):
         out[s] = np.nan
         if begin < 0 or end > n - 1 or length < 2 * HARMONICS:
             continue
-        points = int(round(length))
+        points = round(length)
         even, odd = 0.0, 0.0
         for h in range(1, HARMONICS + 1):
             re, im = 0.0, 0.0
@@ -265,7 +266,7 @@ def _scan_turns(rate, begin_at, end_at, angle_deg):
 
 
 def find_turns(yaw_dps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return start and end (grid points) and angle (deg) of turns of 45 degrees and more (El-Gohary et al. 2013).
+    """Return start, end (grid points) and angle (deg) of turns of 45 degrees up (El-Gohary et al. 2013).
 
     Args:
         yaw_dps: Turning rate about gravity, float32 of shape (n,); finite.
@@ -279,7 +280,7 @@ def find_turns(yaw_dps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def steps_of(vertical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return times of steps (grid points, fractional) and the step period (s) at each, in a stretch of movement.
+    """Return times of steps (grid points, fractional) and the step period (s) at each.
 
     Args:
         vertical: Vertical acceleration in g at 50 Hz, float32 of shape (n,), finite, at least two seconds.
@@ -302,7 +303,8 @@ def steps_of(vertical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def regularities(vertical: np.ndarray, step_s: float) -> tuple[float, float]:
     """Return step and stride regularity of a stretch of steady walking (Moe-Nilssen & Helbostad 2004).
 
-    The unbiased autocorrelation of vertical acceleration at its first and second dominant period; 1 is perfect.
+    The unbiased autocorrelation of vertical acceleration at its first and second dominant period; 1 is
+    perfect.
 
     Args:
         vertical: Vertical acceleration, at least four strides.

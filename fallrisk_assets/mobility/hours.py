@@ -36,7 +36,8 @@ def hour_start_us(key: str) -> int:
 def describe_windows(samples: DeviceSamples, windows: Windows) -> np.ndarray:
     """Return the features of windows, float32 of shape (w, features); not a number where a window has none.
 
-    Windows of equal length are described together. A gyroscope that misses one sample of a window is absent from it.
+    Windows of equal length are described together. A gyroscope that misses one sample of a window is absent
+    from it.
     """
     out = np.full((len(windows), len(FEATURE_NAMES)), np.nan, np.float32)
     n = windows.n_samples
@@ -83,7 +84,9 @@ def _times(microseconds_utc: np.ndarray) -> pa.Array:
 
 
 def _texts(codes: np.ndarray, words: Sequence[str | None]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words, pa.string())).cast(pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words, pa.string())).cast(
+        pa.string()
+    )
 
 
 def _table(
@@ -109,8 +112,9 @@ def _table(
         _texts(np.where(reason < 0, len(QUALITY_REASONS), reason), [*QUALITY_REASONS, None]),
     ]
     by_column = np.ascontiguousarray(values.T)
-    for feature in by_column:
-        columns.append(pa.array(feature, from_pandas=True))
+    unknown = np.isnan(by_column)
+    for feature, mask, any_unknown in zip(by_column, unknown, unknown.any(axis=1), strict=True):
+        columns.append(pa.array(feature, mask=mask if any_unknown else None))
     return pa.Table.from_arrays(columns, schema=arrow_schema(WindowFeatures))
 
 

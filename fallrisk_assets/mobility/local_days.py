@@ -51,7 +51,9 @@ def local_day(date: dt.date, time_zone: str) -> LocalDay:
     try:
         zone = ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"unknown time zone {time_zone!r}; give an IANA name such as Europe/Berlin") from error
+        raise ValueError(
+            f"unknown time zone {time_zone!r}; give an IANA name such as Europe/Berlin"
+        ) from error
     start = dt.datetime.combine(date, dt.time(), zone).astimezone(dt.UTC)
     end = dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC)
     return LocalDay(date, time_zone, start, end)

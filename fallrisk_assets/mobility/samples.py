@@ -90,7 +90,8 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
         rows: At least one row, all of one device; sorted by time or not.
 
     Raises:
-        ValueError: no rows, more than one device, two samples at one time, or an acceleration that is not finite.
+        ValueError: no rows, more than one device, two samples at one time, or an acceleration that is not
+        finite.
     """
     if rows.num_rows == 0:
         raise ValueError("no rows: an absent device has no samples to convert")
@@ -119,7 +120,9 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
     if (steps == 0).any():
         raise ValueError(f"{devices[0]}: two samples at one time; the key of clean telemetry is broken")
     if not np.isfinite(accel.sum(dtype=np.float64)):
-        raise ValueError(f"{devices[0]}: an acceleration is not finite; the contract of clean telemetry is broken")
+        raise ValueError(
+            f"{devices[0]}: an acceleration is not finite; the contract of clean telemetry is broken"
+        )
     return DeviceSamples(devices[0], time_us, boot, wearer, wearers, accel, gyro)
 
 

@@ -68,9 +68,13 @@ class WindowConfig:
             ValueError: naming the option.
         """
         if not 0 < self.hop_s <= self.length_s:
-            raise ValueError(f"hop_s must be in (0, length_s], got {self.hop_s} with length_s {self.length_s}")
+            raise ValueError(
+                f"hop_s must be in (0, length_s], got {self.hop_s} with length_s {self.length_s}"
+            )
         if self.length_s > 3600:
-            raise ValueError(f"length_s must be at most an hour, the tail that a run reads; got {self.length_s}")
+            raise ValueError(
+                f"length_s must be at most an hour, the tail that a run reads; got {self.length_s}"
+            )
         if not 0 < self.min_fill <= 1:
             raise ValueError(f"min_fill must be in (0, 1], got {self.min_fill}")
 
@@ -87,7 +91,7 @@ class WindowConfig:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Windows of one device that hold at least one sample, in order of time.
+    """Windows of one device that hold at least one sample of their hour, in order of time.
 
     Attributes:
         start_us: Starts, int64 of shape (w,).
@@ -131,7 +135,8 @@ def window_starts_us(hour_start_us: int, config: WindowConfig) -> np.ndarray:
 def nominal_rate_hz(time_us: np.ndarray) -> float:
     """Return the device's rate from its timestamps; not a number below two samples.
 
-    Lost samples and gaps do not lower it: steps longer than one and a half times the median step are left out.
+    Lost samples and gaps do not lower it: steps longer than one and a half times the median step are left
+    out.
 
     Args:
         time_us: Increasing times, microseconds.
@@ -150,10 +155,14 @@ def _changes_inside(changed_before: np.ndarray, first: np.ndarray, stop: np.ndar
 
 
 def cut_windows(samples: DeviceSamples, hour_start_us: int, config: WindowConfig) -> Windows:
-    """Return the windows of an hour that hold samples, each with the reason for which it cannot be described.
+    """Return the windows of an hour, each with the reason for which it cannot be described.
+
+    A window without a sample of the hour itself does not exist: an hour in which the device was silent has no
+    windows, whatever the hour before held, and need not know of it.
 
     Args:
-        samples: One device, the hour and at least `length_s` of the hour before (a longer stretch is the same).
+        samples: One device, the hour and at least `length_s` of the hour before (a longer stretch is the
+            same).
         hour_start_us: Start of the hour, microseconds since the epoch.
         config: Length, hop and limits.
 
@@ -165,7 +174,7 @@ def cut_windows(samples: DeviceSamples, hour_start_us: int, config: WindowConfig
     ends = starts + config.length_us
     first = np.searchsorted(time_us, starts)
     stop = np.searchsorted(time_us, ends)
-    held = stop > first
+    held = stop > np.maximum(first, np.searchsorted(time_us, hour_start_us))
     starts, ends, first, stop = starts[held], ends[held], first[held], stop[held]
     n = stop - first
     if len(starts) == 0:

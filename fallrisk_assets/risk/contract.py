@@ -91,7 +91,7 @@ class WindowScores(Contract):
     score: Float32 = column(
         6, "Instability of movement; null if not scored", unit="1", nullable=True, ge=0, le=1
     )
-    band: String = column(7, "low, medium (0.5 and more), high (0.8 and more) or NOT_SCORED", isin=WINDOW_BANDS)
+    band: String = column(7, "low, medium (from 0.5), high (from 0.8) or NOT_SCORED", isin=WINDOW_BANDS)
     reason: String = column(8, "Why there is no score", nullable=True, matches=r"[A-Z][A-Z_]+")
     model_version: String = column(9, "Version of the score's numbers")
 
@@ -138,4 +138,4 @@ class FallRiskIndex(Contract):
         10, "JSON: name to contribution on the logit scale; they sum to the logit", pii="sensitive"
     )
     model_version: String = column(11, "Version of the index's numbers")
-    input_hash: String = column(12, "sha256 of the history and the gait that went in", matches=r"[0-9a-f]{64}")
+    input_hash: String = column(12, "sha256 of the history and gait that went in", matches=r"[0-9a-f]{64}")

@@ -80,13 +80,13 @@ class FallModel:
 
     Attributes:
         version: Name and content of the artefact, as written to rows.
-        threshold: Probability from which an impact is a fall.
+        thresholds: group → probability from which an impact is a fall.
         models: group → ("accel" | "gyro") → logistic model.
         card: What it was trained on, as in the artefact.
     """
 
     version: str
-    threshold: float
+    thresholds: dict[str, float]
     models: dict[str, dict[str, LogisticModel]]
     card: dict[str, Any] = field(default_factory=dict)
 
@@ -112,7 +112,11 @@ class FallModel:
             for group, kinds in raw["parameters"]["models"].items()
         }
         version = f"{raw['name']}-{raw['version']}+{digest[:8]}"
-        return cls(version, raw["parameters"]["threshold"], models, {**raw["training"], **raw["card"]})
+        return cls(version, raw["parameters"]["thresholds"], models, {**raw["training"], **raw["card"]})
+
+    def threshold(self, position: str) -> float:
+        """Probability from which an impact at a wearing position is a fall."""
+        return self.thresholds[POSITION_GROUPS[position]]
 
     def of(self, position: str, gyro: bool) -> LogisticModel:
         """The logistic model of a wearing position.
@@ -249,7 +253,7 @@ def detect_falls(
         ts_us, accel_g, gyro_dps if gyro_dps is not None else np.empty((0, 3), np.float32), candidates
     )
     p = score_candidates(features, position, model)
-    convincing = np.flatnonzero(p >= model.threshold)
+    convincing = np.flatnonzero(p >= model.threshold(position))
     events = []
     previous: int | None = None
     for i in convincing:

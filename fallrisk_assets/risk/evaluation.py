@@ -7,10 +7,6 @@ The two are always reported apart.
 """
 
 import argparse
-import csv
-import datetime as dt
-import gzip
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +23,10 @@ from fallrisk_assets.risk.detector import (
     score_candidates,
 )
 from fallrisk_assets.risk.impact_kernels import find_candidates, impact_features
+from fallrisk_assets.risk.streams import Stream, read_drops, read_truth
 from fallrisk_assets.risk.training import (
     SYNTHETIC_WEIGHT,
-    THRESHOLD,
+    THRESHOLDS,
     fit,
     gather_impacts,
     group_terms,
@@ -139,7 +136,7 @@ def cross_validate(trials: list[Trial], position: str, use_gyro: bool = True, fo
     scores = np.empty(len(trials))
     for i, t in enumerate(trials):
         model = models[fold_of[t.subject]]
-        held_out = FallModel("cv", THRESHOLD, {group: {"accel": model, kind: model}})
+        held_out = FallModel("cv", dict(THRESHOLDS), {group: {"accel": model, kind: model}})
         scores[i] = trial_score(t, position, held_out, use_gyro)
     return scores
 
@@ -206,31 +203,20 @@ def tabulate(method: str, trials: list[Trial], scores: np.ndarray, threshold: fl
 def umafall_tables(folder: Path, position: str) -> list[TrialTable]:
     """Cross-validated tables of UMAFall for one position, baselines included."""
     trials = read_umafall(folder, position)
+    threshold = THRESHOLDS[_GROUP[position]]
     return [
         tabulate(
-            f"UMAFall {position}, held-out subjects", trials, cross_validate(trials, position), THRESHOLD
+            f"UMAFall {position}, held-out subjects", trials, cross_validate(trials, position), threshold
         ),
         tabulate(
             f"UMAFall {position}, held-out, no gyroscope",
             trials,
             cross_validate(trials, position, use_gyro=False),
-            THRESHOLD,
+            THRESHOLDS,
         ),
         tabulate(f"UMAFall {position}, baseline 2.5 g", trials, threshold_scores(trials), 2.5),
         tabulate(f"UMAFall {position}, baseline impact + posture", trials, rule_scores(trials), 0.5),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """All samples of one device on one patient, in time order."""
-
-    device_id: str
-    patient_id: str
-    position: str
-    ts_us: np.ndarray
-    accel_g: np.ndarray
-    gyro_dps: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +245,8 @@ class StreamTable:
             for kind, (n, missed) in sorted(self.missed_by_kind.items())
         ]
         lines += [
-            f"  false alarms during {activity:<18} {n}" for activity, n in sorted(self.alarms_by_activity.items())
+            f"  false alarms during {activity:<18} {n}"
+            for activity, n in sorted(self.alarms_by_activity.items())
         ]
         return lines
 
@@ -304,82 +291,11 @@ def judge_streams(
     return StreamTable(falls, found, alarms, n_events, covered_us / 86400e6, kinds, dict(by_activity))
 
 
-def _microseconds(text: str) -> int:
-    if text.isdigit():
-        return int(text) * 1000
-    moment = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return int((moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
-
-
-def read_drops(folder: Path) -> list[Stream]:
-    """Read telemetry drops (`.jsonl.gz`) as streams, first of each (boot, seq) kept.
-
-    Plain and slow on purpose: it shares no code with the ingestion whose output it helps to judge.
-    """
-    rows: dict[tuple[str, str, str], dict[tuple[int, int], tuple[float, ...]]] = defaultdict(dict)
-    for path in sorted(folder.rglob("*.jsonl.gz")):
-        with gzip.open(path, "rt") as lines:
-            for line in lines:
-                m = json.loads(line)
-                a, g, about = m["accel"], m.get("gyro"), m["meta"]
-                ts = m["ts"] * 1000 if isinstance(m["ts"], int) else _microseconds(m["ts"])
-                turn = (g["x"], g["y"], g["z"]) if g else (np.nan, np.nan, np.nan)
-                key = (m["deviceId"], m["patientId"], about["position"])
-                rows[key].setdefault((about["boot"], m["seq"]), (ts, a["x"], a["y"], a["z"], *turn))
-    streams = []
-    for (device, patient, position), samples in sorted(rows.items()):
-        ts = np.array([s[0] for s in samples.values()], np.int64)
-        values = np.array([s[1:] for s in samples.values()], np.float32)
-        ts, first = np.unique(ts, return_index=True)
-        values = values[first]
-        streams.append(
-            Stream(
-                device,
-                patient,
-                position,
-                ts,
-                np.ascontiguousarray(values[:, :3]),
-                np.ascontiguousarray(values[:, 3:]),
-            )
-        )
-    return streams
-
-
-def _first(row: dict[str, str], *names: str) -> str:
-    for name in names:
-        if row.get(name):
-            return row[name]
-    raise KeyError(f"truth file: none of the columns {names} in {sorted(row)}")
-
-
-def read_truth(
-    folder: Path,
-) -> tuple[dict[str, list[tuple[int, str]]], dict[str, list[tuple[int, int, str]]]]:
-    """Read the simulator's `falls.csv` and `activities.csv` found below a folder."""
-    falls: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    activities: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
-    for path in sorted(folder.rglob("falls.csv")):
-        with path.open(newline="") as lines:
-            for row in csv.DictReader(lines):
-                falls[_first(row, "device_id")].append(
-                    (_microseconds(_first(row, "impact_at", "impact", "impact_ts")), row.get("kind") or "fall")
-                )
-    for path in sorted(folder.rglob("activities.csv")):
-        with path.open(newline="") as lines:
-            for row in csv.DictReader(lines):
-                activities[_first(row, "device_id")].append(
-                    (
-                        _microseconds(_first(row, "start", "start_at", "started_at")),
-                        _microseconds(_first(row, "end", "end_at", "ended_at")),
-                        _first(row, "activity", "kind"),
-                    )
-                )
-    return dict(falls), dict(activities)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table for a folder."""
-    parser = argparse.ArgumentParser(description="Evaluate the fall detector on recordings or on simulated drops.")
+    parser = argparse.ArgumentParser(
+        description="Evaluate the fall detector on recordings or simulated drops."
+    )
     parser.add_argument(
         "--source", type=Path, required=True, help="folder: UMAFall Parquet, or drops with truth files"
     )
@@ -398,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     truth, activities = read_truth(options.source)
     streams = read_drops(options.source)
     if not streams:
-        parser.error(f"{options.source} holds neither {', '.join(FILES)} nor any .jsonl.gz drop")
+        parser.error(f"{options.source} holds neither {', '.join(FILES)} nor any drop")
     model = released_model()
     print(f"{model.version} on {len(streams)} simulated streams (held out: never used in training)")
     for line in judge_streams(streams, truth, activities, model).lines():

@@ -362,8 +362,8 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
         row[6] = _angle_deg(before[0], before[1], before[2], after[0], after[1], after[2])
         row[7] = before[4]
         row[8] = after[4]
-        row[9] = rival_before / smooth_peak
-        row[10] = rival_after / smooth_peak
+        row[9] = max(0.0, rival_before - 1.0) / max(0.2, smooth_peak - 1.0)
+        row[10] = max(0.0, rival_after - 1.0) / max(0.2, smooth_peak - 1.0)
         row[11] = max(0.0, t[m - 1] - still_from)
         row[12] = _angle_deg(before[0], before[1], before[2], part[0], part[1], part[2])
         row[13] = rotation

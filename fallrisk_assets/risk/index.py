@@ -1,4 +1,4 @@
-"""The fall-risk index of a patient-day: the probability of a fall within 12 months, as a sum that can be read.
+"""The fall-risk index of a patient-day: the probability of a fall within 12 months, as a readable sum.
 
 The logit is the reference intercept plus one term for each piece of history and each measure of gait,
 centred on the reference population (`index_model`). What is not known adds nothing to the sum, because

@@ -124,7 +124,7 @@ GAIT_TERMS = (
         0.15,
         -0.20,
         False,
-        "Weiss et al., Neurorehabil Neural Repair 2013, 27:742; van Schooten et al., J Gerontol A 2015, 70:608",
+        "Weiss et al., Neurorehabil Neural Repair 2013, 27:742; van Schooten, J Gerontol A 2015, 70:608",
     ),
     GaitTerm("walking_minutes", math.log(60.0), 0.70, -0.10, True, "van Schooten et al. 2015"),
 )

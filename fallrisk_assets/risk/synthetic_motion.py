@@ -53,7 +53,11 @@ class Motion:
         for start, end, cadence, height in self.gait:
             on = np.clip((t - start) / 0.4, 0, 1) * np.clip((end - t) / 0.4, 0, 1)
             phase = 2 * np.pi * cadence * (t - start)
-            a += on * height * (np.cos(phase) + 0.35 * np.cos(2 * phase + 0.7) + 0.15 * np.cos(3 * phase + 1.9))
+            a += (
+                on
+                * height
+                * (np.cos(phase) + 0.35 * np.cos(2 * phase + 0.7) + 0.15 * np.cos(3 * phase + 1.9))
+            )
         return a
 
     def sample(

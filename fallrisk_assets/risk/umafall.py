@@ -64,12 +64,13 @@ def read_umafall(folder: Path, position: str) -> list[Trial]:
     """
     if position not in ("waist", "wrist"):
         raise ValueError(f"UMAFall is held for waist and wrist only, not {position!r}")
-    about = pd.read_csv(folder / FILES[1]).set_index("trial")
+    listed = pd.read_csv(folder / FILES[1])
+    about = {str(row["trial"]): row for row in listed.to_dict("records")}
     rows = pd.read_parquet(folder / FILES[0], filters=[("pos", "==", position.upper())])
     rows = rows.assign(trial=rows["trial"].astype(str)).sort_values(["trial", "t_ms"], kind="stable")
     trials = []
     for name, part in rows.groupby("trial"):
-        info = about.loc[name]
+        info = about[str(name)]
         if int(info["subject"]) in CORRUPTED_SUBJECTS:
             continue
         accel = part[part["type"] == 0].drop_duplicates("t_ms")
@@ -87,7 +88,7 @@ def read_umafall(folder: Path, position: str) -> list[Trial]:
                 subject=int(info["subject"]),
                 age=int(info["age"]),
                 movement=str(info["movement"]),
-                is_fall=info["kind"] == "Fall",
+                is_fall=bool(info["kind"] == "Fall"),
                 ts_us=(t_ms * 1000).astype(np.int64),
                 accel_g=np.ascontiguousarray(accel[["x", "y", "z"]].to_numpy(np.float32)),
                 gyro_dps=gyro,

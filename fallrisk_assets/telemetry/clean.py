@@ -3,16 +3,16 @@
 Belongs here: whose sample it is, which copies are one sample, units and ranges. Does not belong here: reading
 lines (`parse.py`), what the hour is worth (`coverage.py`).
 
-Law: lines in = clean samples + duplicates + quarantined lines, for each patient and in sum; and apart from the
-drop that a line is reported under, the result does not depend on how rows were split over drops.
+Law: lines in = clean samples + duplicates + quarantined lines, for each patient and in sum; and apart from
+the drop that a line is reported under, the result does not depend on how rows were split over drops.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from fallrisk_assets.telemetry.copies import find_copies, keys_increase, time_order
 from fallrisk_assets.telemetry.gather import DeviceRows
 from fallrisk_assets.telemetry.reasons import Reason
 from fallrisk_assets.telemetry.units import (
@@ -29,10 +29,14 @@ from fallrisk_assets.telemetry.units import (
 
 UNASSIGNED = -1
 
+# Which rows, in time order. The whole hour as it came is a slice: then nothing is copied.
+Order = slice | np.ndarray
+WHOLE = slice(None)
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A device worn by a patient during [from_us, to_us) (epoch microseconds; `to_us` None: until further)."""
+    """A device worn by a patient during [from_us, to_us), epoch microseconds; `to_us` None: still worn."""
 
     patient_id: str
     from_us: int
@@ -79,9 +83,9 @@ class PatientLines:
 class CleanedHour:
     """Clean samples of one device and hour, sorted by (ts, boot, seq), unique on (boot, seq).
 
-    `accel_g` (n, 3) is in g, `gyro_dps` (n, 3) in deg/s, NaN where `has_gyro` is False. `patient_code` indexes
-    `patients` (by the assignment), `position_code` indexes `positions`. `lines` counts per patient id;
-    `units` holds what gravity said per firmware.
+    `accel_g` (n, 3) is in g, `gyro_dps` (n, 3) in deg/s, NaN where `has_gyro` is False. `patient_code`
+    indexes `patients` (by the assignment), `position_code` indexes `positions`. `lines` counts per patient
+    id; `units` holds what gravity said per firmware.
     """
 
     device_id: str
@@ -122,27 +126,26 @@ class _Verdicts:
         self.finding = np.full(n, -1, np.int32)
         self.findings: list[tuple[Reason, str]] = []
 
-    def refuse(self, rows: np.ndarray, reason: Reason, detail: str) -> None:
-        """Refuse the rows of an index array or mask."""
+    def refuse(self, rows: Order, reason: Reason, detail: str) -> None:
+        """Refuse the rows of an index array, mask or slice."""
         self.finding[rows] = len(self.findings)
         self.findings.append((reason, detail))
 
     @property
-    def good(self) -> np.ndarray:
-        return np.flatnonzero(self.finding < 0)
+    def good(self) -> Order:
+        return np.flatnonzero(self.finding < 0) if self.findings else WHOLE
 
 
-def clean_device_hour(
-    rows: DeviceRows, assignments: Sequence[Assignment], hour_start_us: int
-) -> CleanedHour:
+def clean_device_hour(rows: DeviceRows, assignments: Sequence[Assignment], hour_start_us: int) -> CleanedHour:
     """Judge the rows of one device and hour.
 
     In this order, a row is quarantined when its message names another device than the drop
     (DEVICE_MISMATCH), no assignment knows the device (UNKNOWN_DEVICE), nobody or more than one patient is
     assigned at its time (DEVICE_NOT_ASSIGNED), it claims another patient than the assigned one
     (PATIENT_MISMATCH), rows with its (boot, seq) differ in time, values, battery or firmware
-    (DUPLICATE_CONFLICT, all of them), its unit is not g and no firmware rule converts it (UNIT_MISMATCH), or a value exceeds any
-    sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by (received_at, drop key, line) stays.
+    (DUPLICATE_CONFLICT, all of them), its unit is not g and no firmware rule converts it (UNIT_MISMATCH), or
+    a value exceeds any sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by (received_at, drop key, line)
+    stays.
 
     Args:
         rows: from `gather_device_hour`.
@@ -154,32 +157,34 @@ def clean_device_hour(
     who, patients, where, positions = _assign(rows, known, verdicts)
     order = _in_time_order(rows, verdicts.good)
     order, duplicates = _unique(rows, order, verdicts)
-    accel, units = _in_g(rows, order, verdicts)
-    order = order[verdicts.finding[order] < 0]
-    gyro, has_gyro = rows.gyro_dps, rows.has_gyro
-    outside = np.flatnonzero(out_of_range(accel[order], gyro[order], has_gyro[order]))
-    if outside.size:
+    picked = {
+        "ts_us": rows.ts_us,
+        "boot": rows.boot,
+        "seq": rows.seq,
+        "accel_g": rows.accel,
+        "gyro_dps": rows.gyro_dps,
+        "has_gyro": rows.has_gyro,
+        "battery": rows.battery,
+        "patient_code": who,
+        "position_code": where,
+        "firmware_code": rows.firmware_code,
+    }
+    if not isinstance(order, slice):
+        picked = {name: np.take(values, order, axis=0) for name, values in picked.items()}
+    units, good = _to_g(picked, rows.firmwares, order, verdicts)
+    outside = good & out_of_range(picked["accel_g"], picked["gyro_dps"], picked["has_gyro"])
+    if outside.any():
         limits = f"an axis exceeds {MAX_ACCEL_G:g} g or {MAX_GYRO_DPS:g} deg/s"
-        verdicts.refuse(order[outside], Reason.VALUE_OUT_OF_RANGE, limits)
-        order = np.delete(order, outside)
+        verdicts.refuse(_indices(order, rows.rows)[outside], Reason.VALUE_OUT_OF_RANGE, limits)
+        good &= ~outside
+    if not good.all():
+        picked = {name: values[good] for name, values in picked.items()}
     quarantine = _quarantine(rows, verdicts)
-    everything = order.size == rows.rows and bool((order[1:] > order[:-1]).all())
-    kept: slice | np.ndarray = slice(None) if everything else order
     return CleanedHour(
         device_id=rows.device_id,
         hour_start_us=hour_start_us,
-        ts_us=rows.ts_us[kept],
-        boot=rows.boot[kept],
-        seq=rows.seq[kept],
-        accel_g=accel[kept],
-        gyro_dps=gyro[kept],
-        has_gyro=has_gyro[kept],
-        battery=rows.battery[kept],
-        patient_code=who[kept],
         patients=patients,
-        position_code=where[kept],
         positions=positions,
-        firmware_code=rows.firmware_code[kept],
         firmwares=rows.firmwares,
         drop_keys=rows.drop_keys,
         drop_received_us=rows.drop_received_us,
@@ -190,6 +195,7 @@ def clean_device_hour(
         quarantine=quarantine,
         lines=_count_lines(rows, known, who, patients, duplicates, verdicts),
         units=units,
+        **picked,
     )
 
 
@@ -209,10 +215,12 @@ def _assign(
     who = np.full(n, UNASSIGNED, np.int16)
     where = np.zeros(n, np.int16)
     contradicted = np.zeros(n, np.bool_)
+    first_us, last_us = (int(rows.ts_us.min()), int(rows.ts_us.max())) if n else (0, -1)
     for a in known:
-        at = rows.ts_us >= a.from_us
-        if a.to_us is not None:
-            at &= rows.ts_us < a.to_us
+        to_us = last_us + 1 if a.to_us is None else a.to_us
+        if a.from_us > last_us or to_us <= first_us:
+            continue
+        at = (rows.ts_us >= a.from_us) & (rows.ts_us < to_us)
         code = patients.index(a.patient_id)
         contradicted |= at & (who != UNASSIGNED) & (who != code)
         who[at] = code
@@ -234,78 +242,67 @@ def _assign(
     ):
         if rows_at.any():
             verdicts.refuse(rows_at, Reason.DEVICE_NOT_ASSIGNED, detail)
-    right_code = np.array(
-        [rows.patients.index(p) if p in rows.patients else -2 for p in patients], np.int16
-    )
+    right_code = np.array([rows.patients.index(p) if p in rows.patients else -2 for p in patients], np.int16)
     wrong = (right_code[who] != rows.patient_code) & (verdicts.finding < 0)
     if wrong.any():
         # The claimed id is in its own column: a detail is no place for two patients' ids.
-        verdicts.refuse(wrong, Reason.PATIENT_MISMATCH, "the message claims another patient than the assignment")
+        verdicts.refuse(
+            wrong, Reason.PATIENT_MISMATCH, "the message claims another patient than the assignment"
+        )
     return who, patients, where, positions
 
 
-def _in_time_order(rows: DeviceRows, good: np.ndarray) -> np.ndarray:
-    """Row indices by (ts, boot, seq), equal ones by provenance, which is the row order."""
-    ts_us, boot, seq = rows.ts_us[good], rows.boot[good], rows.seq[good]
-    if _is_sorted(ts_us, boot, seq):
-        return good
-    return good[np.lexsort((seq, boot, ts_us))]
+def _indices(order: Order, n: int) -> np.ndarray:
+    return np.arange(n) if isinstance(order, slice) else order
 
 
-def _unique(
-    rows: DeviceRows, order: np.ndarray, verdicts: _Verdicts
-) -> tuple[np.ndarray, np.ndarray]:
+def _in_time_order(rows: DeviceRows, good: Order) -> Order:
+    """Rows by (ts, boot, seq), equal ones by provenance, which is the row order."""
+    order = time_order(rows.ts_us[good], rows.boot[good], rows.seq[good])
+    return good if order is None else _indices(good, rows.rows)[order]
+
+
+def _unique(rows: DeviceRows, order: Order, verdicts: _Verdicts) -> tuple[Order, np.ndarray]:
     """Rows that stay, in time order, and the duplicates among them; refuses conflicting copies."""
-    nothing = np.empty(0, np.int64)
-    if order.size == 0 or _keys_increase(rows.boot[order], rows.seq[order]):
-        return order, nothing
-    by_row = np.sort(order)
-    by_key = by_row[np.lexsort((rows.seq[by_row], rows.boot[by_row]))]
-    fate = _judge_copies(
-        by_key,
-        rows.boot,
-        rows.seq,
-        rows.ts_us,
-        rows.accel.view(np.uint32),
-        rows.gyro_dps.view(np.uint32),
-        rows.has_gyro,
-        rows.battery.view(np.uint32),
-        rows.firmware_code,
-    )
-    conflicting = by_key[fate == 2]
+    if keys_increase(rows.boot[order], rows.seq[order]):
+        return order, np.empty(0, np.int64)
+    indices = _indices(order, rows.rows)
+    duplicates, conflicting = find_copies(rows, indices)
     if conflicting.size:
-        keys = np.column_stack([rows.boot[conflicting], rows.seq[conflicting]])
-        starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
-        for copies in np.split(conflicting, starts[1:]):
-            boot, seq = int(rows.boot[copies[0]]), int(rows.seq[copies[0]])
-            detail = f"{copies.size} lines with boot {boot}, seq {seq} differ"
-            verdicts.refuse(copies, Reason.DUPLICATE_CONFLICT, detail)
+        verdicts.refuse(
+            conflicting, Reason.DUPLICATE_CONFLICT, "lines with the same device, boot and seq differ"
+        )
     gone = np.zeros(rows.rows, np.bool_)
-    gone[by_key[fate != 0]] = True
-    return order[~gone[order]], by_key[fate == 1]
+    gone[duplicates] = True
+    gone[conflicting] = True
+    return indices[~gone[indices]], duplicates
 
 
-def _in_g(
-    rows: DeviceRows, order: np.ndarray, verdicts: _Verdicts
-) -> tuple[np.ndarray, dict[str, UnitFinding]]:
-    """Acceleration of all rows in g; refuses the rows of a firmware whose unit is not what is declared."""
-    accel = rows.accel
+def _to_g(
+    picked: dict[str, np.ndarray], firmwares: list[str], order: Order, verdicts: _Verdicts
+) -> tuple[dict[str, UnitFinding], np.ndarray]:
+    """Convert the picked acceleration to g, and tell which of the picked rows are in a declared unit.
+
+    Refuses the rows of a firmware whose unit is not what is declared.
+    """
     units: dict[str, UnitFinding] = {}
-    firmware_code = rows.firmware_code[order]
-    for code in np.flatnonzero(np.bincount(firmware_code, minlength=len(rows.firmwares))).tolist():
-        firmware = rows.firmwares[code]
-        mine = order if len(rows.firmwares) == 1 else order[firmware_code == code]
-        found = recognise_unit(rows.ts_us[mine], rows.accel[mine])
+    codes = picked["firmware_code"]
+    good = np.ones(codes.size, np.bool_)
+    for code in np.flatnonzero(np.bincount(codes, minlength=len(firmwares))).tolist():
+        firmware = firmwares[code]
+        mine: Order = WHOLE if len(firmwares) == 1 else np.flatnonzero(codes == code)
+        found = recognise_unit(picked["ts_us"][mine], picked["accel_g"][mine])
         units[firmware] = found
         unit = declared_unit(firmware)
         if not _agrees(found, unit):
             detail = f"firmware {firmware[:32]!r} should send {unit}, but {found.explain()}"
-            verdicts.refuse(mine, Reason.UNIT_MISMATCH, detail)
+            verdicts.refuse(_indices(order, verdicts.finding.size)[mine], Reason.UNIT_MISMATCH, detail)
+            good[mine] = False
         elif unit != "g":
-            if accel is rows.accel:
-                accel = accel.copy()
-            accel[mine] *= np.float32(G_PER_UNIT[unit])
-    return accel, units
+            # A copy: without an order, the picked rows are the drop's own.
+            picked["accel_g"] = picked["accel_g"].copy()
+            picked["accel_g"][mine] *= np.float32(G_PER_UNIT[unit])
+    return units, good
 
 
 def _agrees(found: UnitFinding, declared: str) -> bool:
@@ -333,7 +330,8 @@ def _quarantine(rows: DeviceRows, verdicts: _Verdicts) -> Quarantine:
     ts_us = np.r_[rows.ts_us[bad], np.array([r.ts_us for r in refused], np.int64)]
     finding_code = np.r_[verdicts.finding[bad], np.array(refused_codes, np.int32)]
     patient = [rows.patients[code] for code in rows.patient_code[bad].tolist()] + [""] * len(refused)
-    payload: list[str | None] = [None] * bad.size + [r.payload for r in refused]
+    unread: list[str | None] = [None] * bad.size
+    payload = unread + [r.payload for r in refused]
     order = np.lexsort((line_number, drop_index))
     return Quarantine(
         drop_index=drop_index[order],
@@ -374,59 +372,3 @@ def _count_lines(
         for i, patient in enumerate(["", *patients])
         if received[i]
     }
-
-
-@njit(nogil=True, cache=True)
-def _is_sorted(ts_us, boot, seq):
-    for i in range(1, ts_us.size):
-        if ts_us[i] > ts_us[i - 1]:
-            continue
-        if ts_us[i] < ts_us[i - 1]:
-            return False
-        if boot[i] > boot[i - 1]:
-            continue
-        if boot[i] < boot[i - 1] or seq[i] < seq[i - 1]:
-            return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def _keys_increase(boot, seq):
-    for i in range(1, boot.size):
-        if boot[i] > boot[i - 1]:
-            continue
-        if boot[i] < boot[i - 1] or seq[i] <= seq[i - 1]:
-            return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def _judge_copies(by_key, boot, seq, ts_us, accel, gyro, has_gyro, battery, firmware):
-    """Fate of each row: 0 stays, 1 repeats an equal row, 2 shares its key with a different row."""
-    n = by_key.size
-    fate = np.zeros(n, np.uint8)
-    start = 0
-    while start < n:
-        first = by_key[start]
-        end = start + 1
-        conflict = False
-        while end < n:
-            row = by_key[end]
-            if boot[row] != boot[first] or seq[row] != seq[first]:
-                break
-            if ts_us[row] != ts_us[first] or has_gyro[row] != has_gyro[first]:
-                conflict = True
-            if firmware[row] != firmware[first] or battery[row] != battery[first]:
-                conflict = True
-            for axis in range(3):
-                if accel[row, axis] != accel[first, axis]:
-                    conflict = True
-                if has_gyro[first] and gyro[row, axis] != gyro[first, axis]:
-                    conflict = True
-            end += 1
-        if conflict:
-            fate[start:end] = 2
-        else:
-            fate[start + 1 : end] = 1
-        start = end
-    return fate

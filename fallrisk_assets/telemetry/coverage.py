@@ -39,8 +39,8 @@ STATE_FINAL, STATE_PROVISIONAL = "FINAL", "PROVISIONAL"
 def sampling_rate_hz(ts_us: np.ndarray) -> float | None:
     """Sampling rate from ascending timestamps, None with fewer than two different times.
 
-    The median of the positive differences is robust against gaps and bursts; the mean of the differences within
-    half of it then removes the rounding of millisecond clocks (60 Hz comes as 16 and 17 ms).
+    The median of the positive differences is robust against gaps and bursts; the mean of the differences
+    within half of it then removes the rounding of millisecond clocks (60 Hz comes as 16 and 17 ms).
     """
     if ts_us.size < 2:
         return None
@@ -90,18 +90,19 @@ def device_hour_coverage(
     watermark_us: int,
     nominal_rate_hz: float | None = None,
 ) -> list[dict]:
-    """Coverage of one device and hour: a row per patient assigned in it, plus one with an empty patient id
-    for lines that nobody is assigned to.
+    """Coverage of one device and hour: a row per patient assigned in it.
 
-    Times are epoch microseconds (UTC), None where there are none. `clock_skew_s` is the smallest delay between
-    the last sample of a drop and its receipt: delays of delivery only ever make it larger, so the smallest
-    is nearest to the clock's error; a negative one is a clock that runs ahead.
+    Lines that nobody is assigned to have a row with an empty patient id, so that all lines are counted.
+
+    Times are epoch microseconds (UTC), None where there are none. `clock_skew_s` is the smallest delay
+    between the last sample of a drop and its receipt: delays of delivery only ever make it larger, so the
+    smallest is nearest to the clock's error; a negative one is a clock that runs ahead.
 
     Args:
         cleaned: from `clean_device_hour`.
         hour_start_us: start of the hour in epoch microseconds.
-        watermark_us: up to when the inputs are complete. The row says min(watermark, end of the hour), and is FINAL
-            when that is the end.
+        watermark_us: up to when the inputs are complete. The row says min(watermark, end of the hour), and
+            is FINAL when that is the end.
         nominal_rate_hz: used for `expected_samples` where the hour itself tells no rate.
     """
     hour_end_us = hour_start_us + HOUR_US
@@ -148,11 +149,12 @@ def device_hour_coverage(
 
 
 def judge_hour(row: dict, unit_mismatches: int, unit_says: Sequence[str] = ()) -> tuple[str, str]:
-    """Verdict and its words, the first that holds of: WRONG_UNITS, NO_DATA, IMPLAUSIBLE_RATE, NOT_WORN, GAPPY, OK.
+    """Verdict on an hour and its words.
 
-    WRONG_UNITS when more lines were refused for their unit than samples kept; NO_DATA without clean samples;
-    IMPLAUSIBLE_RATE outside 15 to 220 Hz or without any rate; NOT_WORN when worn for less than a fifth of the
-    sampled time; GAPPY when gaps take more than a tenth of the time from first to last sample.
+    The first that holds of these: WRONG_UNITS when more lines were refused for their unit than samples kept;
+    NO_DATA without clean samples; IMPLAUSIBLE_RATE outside 15 to 220 Hz or without any rate; NOT_WORN when
+    worn for less than a fifth of the sampled time; GAPPY when gaps take more than a tenth of the time from
+    first to last sample; OK otherwise.
     """
     n = row["clean_samples"]
     if unit_mismatches > n:

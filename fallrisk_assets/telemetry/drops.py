@@ -31,13 +31,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
 
 
-class BadDropName(ValueError):
+class BadDropName(ValueError):  # noqa: N818
     """A file in the landing zone whose name does not tell who sent it and when (FILE_NAME_INVALID)."""
 
     reason = Reason.FILE_NAME_INVALID
 
 
-class UnreadableDrop(ValueError):
+class UnreadableDrop(ValueError):  # noqa: N818
     """A drop whose container is truncated or corrupt (FILE_UNREADABLE); costs that file only."""
 
     reason = Reason.FILE_UNREADABLE
@@ -58,7 +58,7 @@ class DropName:
         return round(self.received_at.timestamp()) * 1_000_000
 
     def is_plausible(self, ts_us: int) -> bool:
-        """Whether a sample of this drop can have been taken then: [receivedAt - 30 days, receivedAt + 5 min)."""
+        """Whether a sample in this drop can be of that time: [receivedAt - 30 days, receivedAt + 5 min)."""
         return self.received_us - OLDEST_US <= ts_us < self.received_us + NEWEST_US
 
 
@@ -135,7 +135,7 @@ def _gunzip(data: bytes, max_bytes: int) -> bytes:
         inflater = isal_zlib.decompressobj(wbits=31)
         try:
             member = inflater.decompress(rest, max_bytes + 1 - size)
-        except isal_zlib.IsalError as error:
+        except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls the class an instance
             raise UnreadableDrop(f"corrupt gzip after {size} bytes: {error}") from error
         members.append(member)
         size += len(member)

@@ -6,6 +6,7 @@ here: judging the rows (`clean.py`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class DeviceRows:
     """Rows of one device, joined from drops in the order (received_at, drop_key, line).
 
     Columns as in `ParsedDrop`, with `drop_index` into `drop_keys`. `drop_last_ts_us` is the latest plausible
-    time in each whole drop, -1 where it has none.
+    time in each whole drop, -1 for a drop without rows in this hour.
     """
 
     device_id: str
@@ -91,14 +92,11 @@ def gather_device_hour(
         hours, unplaceable = place_rows(drop)
         placed = (hours == hour) & ~unplaceable
         parts.append(drop if placed.all() else drop.select(placed))
-        if unplaceable.any():
-            plausible = drop.ts_us[~unplaceable]
-            last_ts_us.append(int(plausible.max()) if plausible.size else -1)
-        else:
-            last_ts_us.append(int(drop.ts_us.max()) if drop.rows else -1)
+        plausible = drop.ts_us[~unplaceable] if unplaceable.any() else drop.ts_us
+        last_ts_us.append(int(plausible.max()) if placed.any() else -1)
         refused += _refused(index, drop, hour, unplaceable)
     sizes = [part.rows for part in parts]
-    coded = {}
+    coded: dict[str, Any] = {}
     for kind, plural in (
         ("device", "devices"),
         ("patient", "patients"),

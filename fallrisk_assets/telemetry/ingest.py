@@ -207,8 +207,6 @@ class Ingest:
         known = index_rows(self._lake.read(TelemetryDrops, looked_at, optional=True))
         pending = self._pending(looked_at, known)
         self._rows = [r for r in known if r.drop_key not in pending]
-        received = [r.received_at for r in self._rows] + [name.received_at for _, name in pending.values()]
-        self._watermark = max(received, default=_EPOCH)
         by_bucket: dict[int, list[str]] = {}
         for device in self._devices(pending):
             by_bucket.setdefault(device_bucket(device), []).append(device)
@@ -229,11 +227,15 @@ class Ingest:
         sizes = {r.drop_key: r.bytes for r in known}
         wanted = set(looked_at)
         pending = {}
+        # The newest receipt is the watermark, whichever hours the run is about: what had been received before
+        # it was there to be read.
+        self._watermark = _EPOCH
         for file in self._landing.list("telemetry"):
             try:
                 name = parse_drop_name(file.key)
             except BadDropName:
                 continue  # stays in the landing zone; the sensor and `make status` report it
+            self._watermark = max(self._watermark, name.received_at)
             if hour_key(name.received_at) not in wanted:
                 continue
             if file.key in self._reread or sizes.get(file.key) != file.size:
@@ -356,7 +358,7 @@ class Ingest:
         self._samples.add(key, samples_table(cleaned, bucket), bucket)
         refused = quarantine_table(cleaned, bucket, self._payloads(cleaned))
         self._quarantine.add(key, pa.concat_tables([refused, self._broken(key, bucket, device, broken)]), bucket)
-        rows = device_hour_coverage(cleaned, start_us, _us(self._watermark))
+        rows = device_hour_coverage(cleaned, start_us, _us(self._complete_until(key, index)))
         self._coverage.add(key, conform(DeviceHourCoverage, _columns(rows, bucket)), bucket)
         self.counts[key].add(cleaned)
         tail = cleaned.ts_us >= start_us + HOUR_US - TAIL_S * 1_000_000
@@ -368,6 +370,17 @@ class Ingest:
             tails = self._tails.setdefault((key, bucket), [])
             tails.append(seen.hexdigest()[:16])
             self._samples.mark(key, bucket, **{TAIL_FACT: "-".join(tails)})
+
+    def _complete_until(self, key: str, index: Sequence[IndexRow]) -> dt.datetime:
+        """Return up to when a bucket's hour is complete: its end, once anything was received after it.
+
+        Until then only the bucket's own drops count, so that one device's drop does not make every other
+        bucket of the running hour anew.
+        """
+        start, end = window_of(key)
+        if self._watermark >= end:
+            return end
+        return max((r.received_at for r in index), default=start)
 
     def _payloads(self, cleaned: CleanedHour) -> dict[tuple[int, int], str]:
         """Return the text of refused lines that had been parsed, the first of each drop and reason."""

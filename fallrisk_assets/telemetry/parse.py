@@ -1,6 +1,7 @@
 """Drops to columns: every line of a drop becomes a row or a bad line, never nothing.
 
-Belongs here: the reading of JSON Lines, compiled where lines fit, strict where not. Does not belong here: what needs the assignment or other drops (`clean.py`), units (`units.py`).
+Belongs here: JSON Lines, compiled where lines fit the template, strict where not. Does not belong here:
+what needs the assignment or other drops (`clean.py`), units (`units.py`).
 
 A line that holds only spaces, tabs and carriage returns is blank: it has a line number but is no line
 received. A byte order mark before the first line is ignored.
@@ -50,14 +51,18 @@ def parse_drop(data: bytes, name: DropName) -> ParsedDrop:
         return parse_parquet_drop(data, name)
     slots = _Slots(data)
     slots.read_template_lines()
-    return slots.finish(name)
+    try:
+        return slots.finish(name)
+    except _TooManyTextsError:
+        # Which lines are beyond the limit depends on the reading order: only the strict order counts.
+        return parse_drop_strictly(data, name)
 
 
 def parse_drop_strictly(data: bytes, name: DropName) -> ParsedDrop:
     """Read a JSON Lines drop line by line without the compiled reader: the reference that it must equal."""
     slots = _Slots(data)
     slots.leave_every_line()
-    return slots.finish(name)
+    return slots.finish(name, refuse_beyond_limit=True)
 
 
 class _Slots:
@@ -118,15 +123,19 @@ class _Slots:
             # The last lines are read from a padded copy, so that the reader need not look for the end.
             end = np.zeros(size - at + reach, np.uint8)
             end[: size - at] = self.raw[at:]
+            # As the drop's own bytes are, or the reader would be compiled twice.
+            end.flags.writeable = False
             first = slot
             _, line, slot = parse_fast.read_lines(end, 0, size - at, size - at, line, slot, *learnt, *columns)
             self.spans[first:slot] += at
         self.used = int(slot)
-        for kind in range(4):
-            self.texts[kind] = [
+        self.texts = [
+            [
                 texts[kind, code, : lengths[kind, code]].tobytes().decode("ascii")
                 for code in range(counts[kind])
             ]
+            for kind in range(4)
+        ]
 
     def leave_every_line(self) -> None:
         """Leave every non-blank line to the strict reader."""
@@ -140,15 +149,15 @@ class _Slots:
             at += len(line) + 1
         self.used = slot
 
-    def finish(self, name: DropName) -> ParsedDrop:
+    def finish(self, name: DropName, refuse_beyond_limit: bool = False) -> ParsedDrop:
         """Read the lines left over, and give the columns."""
-        bad, bad_lines = self._read_left_lines()
-        devices, patients, firmwares, positions = (self._sort_texts(kind) for kind in range(4))
+        bad, bad_lines = self._read_left_lines(refuse_beyond_limit)
         kept: slice | np.ndarray = slice(0, self.used)
         if bad:
-            kept = np.ones(self.used, np.bool_)
-            kept[bad] = False
-            kept = np.flatnonzero(kept)
+            good = np.ones(self.used, np.bool_)
+            good[bad] = False
+            kept = np.flatnonzero(good)
+        codes, texts = zip(*(self._sort_texts(kind, kept) for kind in range(4)), strict=True)
         return ParsedDrop(
             name=name,
             lines=self.used,
@@ -160,38 +169,46 @@ class _Slots:
             gyro_dps=self.gyro[kept],
             has_gyro=self.has_gyro[kept],
             battery=self.battery[kept],
-            device_code=self.codes[0][kept],
-            patient_code=self.codes[1][kept],
-            firmware_code=self.codes[2][kept],
-            position_code=self.codes[3][kept],
-            devices=devices,
-            patients=patients,
-            firmwares=firmwares,
-            positions=positions,
+            device_code=codes[parse_fast.DEVICE],
+            patient_code=codes[parse_fast.PATIENT],
+            firmware_code=codes[parse_fast.FIRMWARE],
+            position_code=codes[parse_fast.POSITION],
+            devices=texts[parse_fast.DEVICE],
+            patients=texts[parse_fast.PATIENT],
+            firmwares=texts[parse_fast.FIRMWARE],
+            positions=texts[parse_fast.POSITION],
             bad_lines=bad_lines,
         )
 
-    def _read_left_lines(self) -> tuple[list[int], list[BadLine]]:
+    def _read_left_lines(self, refuse_beyond_limit: bool) -> tuple[list[int], list[BadLine]]:
         bad: list[int] = []
         bad_lines: list[BadLine] = []
         good: list[int] = []
         samples: list[Sample] = []
-        codes: list[list[int]] = [[], [], [], []]
+        codes: list[tuple[int, ...]] = []
         known = [{text: code for code, text in enumerate(texts)} for texts in self.texts]
-        for slot in np.flatnonzero(self.status[: self.used] == parse_fast.SLOW).tolist():
-            begin, end = self.spans[slot].tolist()
+        # A device's lines share their texts: all four are looked up at once.
+        seen: dict[tuple[str, ...], tuple[int, ...]] = {}
+        left = np.flatnonzero(self.status[: self.used] == parse_fast.SLOW)
+        numbers = self.line_number[left].tolist()
+        for slot, number, (begin, end) in zip(left.tolist(), numbers, self.spans[left].tolist(), strict=True):
             line = self.data[begin:end]
             try:
                 sample = read_line(line)
-                row_codes = [_code(known[kind], sample[11 + kind]) for kind in range(4)]
+                texts = sample[11:]
+                if texts not in seen:
+                    seen[texts] = tuple(
+                        _code(learnt, text) for learnt, text in zip(known, texts, strict=True)
+                    )
             except Refusal as refusal:
+                if isinstance(refusal, _TooManyTextsError) and not refuse_beyond_limit:
+                    raise
                 bad.append(slot)
-                bad_lines.append(_bad_line(int(self.line_number[slot]), refusal, line))
+                bad_lines.append(_bad_line(number, refusal, line))
                 continue
             good.append(slot)
             samples.append(sample)
-            for kind in range(4):
-                codes[kind].append(row_codes[kind])
+            codes.append(seen[texts])
         self.texts = [list(texts) for texts in known]
         if good:
             columns = list(zip(*samples, strict=True))
@@ -203,30 +220,30 @@ class _Slots:
             self.gyro[good] = np.array(columns[7:10], np.float64).T
             self.battery[good] = columns[10]
             # The wire's order is device, patient, firmware, position in samples and in codes alike.
-            self.codes[:, good] = codes
+            self.codes[:, good] = np.array(codes, np.int16).T
         return bad, bad_lines
 
-    def _sort_texts(self, kind: int) -> list[str]:
-        """Sorted texts in use; rewrites the codes, so that no reading order shows in the result."""
-        texts = self.texts[kind]
-        ordered = sorted(texts)
-        if ordered != texts:
-            rank = {text: code for code, text in enumerate(ordered)}
-            recode = np.array([rank[text] for text in texts], np.int16)
-            row = self.codes[kind, : self.used]
-            # Slots of bad lines hold no code yet.
-            row[(row < 0) | (row >= len(texts))] = 0
-            row[:] = recode[row]
-        return ordered
+    def _sort_texts(self, kind: int, kept: slice | np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """Codes of the kept rows into the sorted texts that they use, so that no reading order shows."""
+        texts, codes = self.texts[kind], self.codes[kind][kept]
+        if len(texts) == 1 and codes.size:
+            return codes, texts
+        in_use = np.bincount(codes, minlength=len(texts)) > 0
+        ordered = sorted(text for text, used in zip(texts, in_use, strict=True) if used)
+        rank = {text: code for code, text in enumerate(ordered)}
+        return np.array([rank.get(text, 0) for text in texts], np.int16)[codes], ordered
+
+
+class _TooManyTextsError(Refusal):
+    """More different texts in one drop than codes."""
 
 
 def _code(known: dict[str, int], text: str) -> int:
     code = known.get(text)
     if code is None:
         if len(known) >= MAX_TEXTS:
-            raise Refusal(
-                Reason.VALUE_OUT_OF_RANGE,
-                f"more than {MAX_TEXTS} different texts in one drop",
+            raise _TooManyTextsError(
+                Reason.VALUE_OUT_OF_RANGE, f"more than {MAX_TEXTS} different texts in one drop"
             )
         code = known[text] = len(known)
     return code

@@ -8,7 +8,12 @@ Numbers: a decimal of at most 2^53 with a power of ten of at most 22 is converte
 operation (Clinger, How to read floating point numbers accurately, PLDI 1990); others are left to the
 strict reader. Eight digits are converted at once (Lemire, Number parsing at a gigabyte per second,
 Software: Practice and Experience 51, 2021).
+
+All of it is in one file, because numba's cache notices changes only in the file of the function it compiled.
 """
+
+# Numba's decorators hide the types that its intrinsics and loops have.
+# mypy: disable-error-code="call-arg, var-annotated, has-type"
 
 import numpy as np
 from llvmlite import ir
@@ -38,7 +43,7 @@ def _load8(typingctx, data, index):
         word = builder.bitcast(place, ir.IntType(64).as_pointer())
         return builder.load(word, align=1)
 
-    return types.uint64(types.Array(types.uint8, 1, "C"), types.int64), codegen
+    return types.uint64(data, types.int64), codegen
 
 
 @intrinsic
@@ -315,8 +320,9 @@ def read_lines(
 ):
     """Read lines from byte `start` on while they begin before `stop`; each non-blank line takes a slot.
 
-    The text ends at `size`; MAX_LINE_BYTES after `stop` must be readable, zeros beyond `size`. A line that fits the template fills its slot of the output
-    columns (status FAST); any other only leaves the span of its bytes (status SLOW).
+    The text ends at `size`; MAX_LINE_BYTES after `stop` must be readable, zeros beyond `size`. A line that
+    fits the template fills its slot of the output columns (status FAST); any other only leaves the span of
+    its bytes (status SLOW).
 
     Returns:
         Position, line number and slot at which to go on.

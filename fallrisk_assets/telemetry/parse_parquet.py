@@ -61,9 +61,9 @@ def parse_parquet_drop(data: bytes, name: DropName) -> ParsedDrop:
             raise UnreadableDrop(f"Parquet column {', '.join(missing)} is missing")
         wanted = [column for column in (*REQUIRED, *OPTIONAL) if column in present]
         table = source.read(columns=wanted).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
+        return _Rows(table).finish(name)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableDrop(f"corrupt Parquet: {str(error)[:200]}") from error
-    return _Rows(table).finish(name)
 
 
 class _Rows:
@@ -190,12 +190,10 @@ class _Rows:
         gyro_parts = [self.numbers(column, required=False) for column in GYRO]
         gyro = np.column_stack([values for values, _ in gyro_parts])
         absent = np.column_stack([null for _, null in gyro_parts])
-        has_gyro = ~absent.any(axis=1)
-        self.refuse(
-            absent.any(axis=1) & ~absent.all(axis=1),
-            Reason.FIELD_MISSING,
-            "gyro lacks an axis",
-        )
+        some_absent: np.ndarray = np.asarray(absent.any(axis=1))
+        all_absent: np.ndarray = np.asarray(absent.all(axis=1))
+        has_gyro = ~some_absent
+        self.refuse(some_absent & ~all_absent, Reason.FIELD_MISSING, "gyro lacks an axis")
         boot = self.integers("boot", MAX_BOOT).astype(np.int32)
         firmware_code, firmwares = self.texts("fw", required=False)
         battery, _ = self.numbers("battery", required=False)
@@ -229,7 +227,8 @@ class _Rows:
         return [
             BadLine(
                 row + 1,
-                *self.reasons[self.fault[row]],
+                self.reasons[self.fault[row]][0],
+                self.reasons[self.fault[row]][1],
                 json.dumps(content, default=str)[:PAYLOAD_CHARS],
                 int(ts_us[row]) if ts_us[row] > 0 else None,
             )

@@ -30,6 +30,7 @@ QUIET_RELATIVE_SD = 0.02
 MIN_BLOCK_SAMPLES = 5
 MIN_QUIET_BLOCKS = 3
 MIN_MOVING_SPAN_S = 10.0
+MAX_MOVING_SAMPLES = 10_000  # a median norm needs no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def recognise_unit(ts_us: np.ndarray, accel: np.ndarray) -> UnitFinding:
 
     The norm is averaged over each UTC second with at least five samples; seconds whose norm varies by less
     than 2 % are quiet, and gravity is the median of their means. Without three quiet seconds it is the median
-    norm of everything, with wider limits, provided that it spans 10 s.
+    norm of at least 10,000 samples spread evenly (all, if fewer), with wider limits, provided that they
+    span 10 s.
 
     Args:
         ts_us: times in epoch microseconds (n), ascending.
@@ -77,11 +79,12 @@ def recognise_unit(ts_us: np.ndarray, accel: np.ndarray) -> UnitFinding:
     if ts_us.size == 0:
         return UnitFinding("undetermined", float("nan"), 0)
     means, sds = _second_norms(ts_us, accel)
-    quiet = means[sds < QUIET_RELATIVE_SD * means]
+    quiet = means[sds <= QUIET_RELATIVE_SD * means]
     if quiet.size >= MIN_QUIET_BLOCKS:
         gravity = float(np.median(quiet))
         return UnitFinding(_unit_of(gravity, QUIET_LIMITS_G), gravity, int(quiet.size))
-    gravity = float(np.median(np.sqrt(np.einsum("ij,ij->i", accel, accel, dtype=np.float64))))
+    some = accel[:: max(1, ts_us.size // MAX_MOVING_SAMPLES)]
+    gravity = float(np.median(np.linalg.norm(some.astype(np.float64), axis=1)))
     if ts_us[-1] - ts_us[0] < MIN_MOVING_SPAN_S * 1e6:
         return UnitFinding("undetermined", gravity, int(quiet.size))
     return UnitFinding(_unit_of(gravity, MOVING_LIMITS_G), gravity, int(quiet.size))

@@ -158,7 +158,7 @@ class Wearers:
 def dim_site(snapshots: pa.Table) -> pa.Table:
     """Return the `DimSite` rows; a site's zone is the commonest in the newest snapshot that names it."""
     rows = snapshots.select(["site_id", "snapshot_date", "time_zone"]).to_pylist()
-    first = {}
+    first: dict[str, date] = {}
     newest: dict[str, date] = {}
     for row in rows:
         site, day = row["site_id"], row["snapshot_date"]

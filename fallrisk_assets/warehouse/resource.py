@@ -1,10 +1,11 @@
 """The warehouse as a resource: a DuckDB file that one writer at a time replaces slices of.
 
-Here: connections, locks, transactions, the ledger inside the file, and the snapshot for readers. Not here: what the rows
-are (`dimensions.py`, `facts.py`), Dagster events (`publishing.py`).
+Here: connections, locks, transactions, the ledger inside the file, and the snapshot for readers. Not here:
+what the rows are (`dimensions.py`, `facts.py`), Dagster events (`publishing.py`).
 
-DuckDB lets one process at a time write to a file, and no other even read it meanwhile. So connections here are short, a
-busy file is waited for, and people and pages read a copy (`snapshot.duckdb`) that is replaced in one step.
+DuckDB lets one process at a time write to a file, and no other even read it meanwhile. So connections here
+are short, a busy file is waited for, and people and pages read a copy (`snapshot.duckdb`) that is replaced
+in one step.
 """
 
 import os
@@ -20,7 +21,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from fallrisk_assets.contract import ContractType, arrow_schema, validate
+from fallrisk_assets.contract import OUTSIDE_SLICE, ContractReport, ContractType, arrow_schema, validate
 from fallrisk_assets.lake import LedgerEntry, MissingPartition, SliceRefused
 from fallrisk_assets.lake.files import combined_hash, content_hash
 from fallrisk_assets.lake.resource import data_folder
@@ -42,11 +43,11 @@ _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.5
 
 
-class WarehouseBusy(RuntimeError):
+class WarehouseBusyError(TimeoutError):
     """Another writer kept the warehouse for longer than we wait."""
 
 
-class SchemaConflict(RuntimeError):
+class SchemaConflictError(RuntimeError):
     """A table of the warehouse differs from its contract in a way that nobody may mend silently."""
 
 
@@ -84,10 +85,9 @@ class Warehouse(dg.ConfigurableResource):
 
         Raises:
             SliceRefused: the contract refuses rows; nothing was changed.
-            WarehouseBusy: another writer did not finish in time; nothing was changed.
+            WarehouseBusyError: another writer did not finish in time; nothing was changed.
         """
-        report = validate(model, rows)
-        outside_slice(model, partition_key, rows)
+        report = judge(model, partition_key, rows)
         if not report.passed:
             raise SliceRefused(model, {partition_key: report})
         return self.replace_slices(model, {partition_key: rows}, run_id)[partition_key]
@@ -136,7 +136,8 @@ class Warehouse(dg.ConfigurableResource):
             MissingPartition: one of the keys (any, by default) has never been published.
         """
         spec = model.spec
-        order = ", ".join(f'"{name}"' for name in spec.sort or spec.key)
+        sliced = [spec.slice_column] if spec.slice_column else []
+        order = ", ".join(f'"{name}"' for name in [*sliced, *(spec.sort or spec.key)])
         names = ", ".join(f'"{name}"' for name in arrow_schema(model).names)
 
         def fetch(connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -151,9 +152,7 @@ class Warehouse(dg.ConfigurableResource):
                 return connection.sql(f"{query} ORDER BY {order}").to_arrow_table()
             days = [date.fromisoformat(key) for key in keys]
             where = f'list_contains(?, "{spec.slice_column}")'
-            found = connection.sql(
-                f'{query} WHERE {where} ORDER BY "{spec.slice_column}", {order}', params=[days]
-            )
+            found = connection.sql(f"{query} WHERE {where} ORDER BY {order}", params=[days])
             return found.to_arrow_table()
 
         return self.transact(fetch).cast(arrow_schema(model))
@@ -183,8 +182,8 @@ class Warehouse(dg.ConfigurableResource):
         """Do some work in one transaction, waiting for another writer and beginning anew after a conflict.
 
         Raises:
-            WarehouseBusy: others kept the warehouse for `wait_s`.
-            SchemaConflict: a table differs from its contract.
+            WarehouseBusyError: others kept the warehouse for `wait_s`.
+            SchemaConflictError: a table differs from its contract.
         """
         return self._patiently(lambda: self._transact_once(work))
 
@@ -261,23 +260,29 @@ class Warehouse(dg.ConfigurableResource):
                     message = (
                         f"{self.path}: busy for {self.wait_s:g} s; run again when the other writer is done"
                     )
-                    raise WarehouseBusy(f"{message} ({error})") from error
+                    raise WarehouseBusyError(f"{message} ({error})") from error
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def outside_slice(model: ContractType, partition_key: str, rows: pa.Table) -> None:
-    """Raise ValueError if rows lie outside the slice that they are to replace."""
+def judge(model: ContractType, partition_key: str, rows: pa.Table) -> ContractReport:
+    """Judge the rows of a slice by the contract; rows outside the slice are refused (OUTSIDE_SLICE).
+
+    Raises:
+        ValueError: the table has no such partition.
+    """
     spec = model.spec
+    report = validate(model, rows)
     if spec.slice_column is None:
         if partition_key != WHOLE_TABLE:
             raise ValueError(f"{spec.identifier}: not sliced; its only partition is {WHOLE_TABLE!r}")
-        return
-    days = set(rows[spec.slice_column].unique().to_pylist())
-    if days - {date.fromisoformat(partition_key)}:
-        raise ValueError(
-            f"{spec.identifier} {partition_key}: rows of {sorted(map(str, days))} are outside the slice"
-        )
+    elif report.passed:
+        day = date.fromisoformat(partition_key)
+        outside = sum(one != day for one in rows[spec.slice_column].to_pylist())
+        if outside:
+            report.counts[f"{spec.slice_column}: {OUTSIDE_SLICE}"] = outside
+            report.failed_rows = outside
+    return report
 
 
 @contextmanager
@@ -330,9 +335,9 @@ def _migrate(connection: duckdb.DuckDBPyConnection, model: ContractType) -> None
             has[column] = kind
     if has != wanted:
         differing = sorted(c for c in {*has, *wanted} if has.get(c) != wanted.get(c))
-        raise SchemaConflict(
-            f"warehouse.{name}: columns {', '.join(differing)} differ from the contract in a way that cannot be "
-            "added to it; move the file away and materialise the warehouse again"
+        raise SchemaConflictError(
+            f"warehouse.{name}: columns {', '.join(differing)} differ from the contract, and not only by "
+            "optional columns to add; move the file away and materialise the warehouse again"
         )
 
 

@@ -36,14 +36,14 @@ class Mailbox:
         self.mails: list[Envelope] = []
         self.answer = "250 OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.answer
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.mails.append(envelope)
         return "250 OK"
 
@@ -81,7 +81,7 @@ def hook() -> Iterator[Hook]:
     state = Hook()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             state.requests.append((self.path, dict(self.headers), body))
             status, headers = state.answers.pop(0) if state.answers else (204, {})
@@ -119,7 +119,11 @@ def test_a_mail_arrives_with_its_idempotency_key(mailbox: tuple[Mailbox, SmtpCha
 
 @pytest.mark.parametrize(
     ("answer", "failure"),
-    [("451 later", TransientFailure), ("450 mailbox busy", TransientFailure), ("550 no such user", PermanentFailure)],
+    [
+        ("451 later", TransientFailure),
+        ("450 mailbox busy", TransientFailure),
+        ("550 no such user", PermanentFailure),
+    ],
 )
 def test_what_the_mail_server_refuses_is_transient_or_permanent_as_it_says(
     answer: str, failure: type[Exception], mailbox: tuple[Mailbox, SmtpChannel]
@@ -225,7 +229,12 @@ def receiver(
 ) -> tuple[str, Channel, str, Callable[[], list[str]]]:
     """A channel's name, the channel, an address on it, and the keys that its server got."""
     if request.param == "webhook":
-        return "webhook", WebhookChannel(), hook.url, lambda: [h["Idempotency-Key"] for _, h, _ in hook.requests]
+        return (
+            "webhook",
+            WebhookChannel(),
+            hook.url,
+            lambda: [h["Idempotency-Key"] for _, h, _ in hook.requests],
+        )
 
     def keys() -> list[str]:
         lines = [line for mail in mailbox[0].mails for line in (mail.content or b"").splitlines()]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute
 
 from fallrisk_assets.alerts.contract import DeviceStates
 from fallrisk_assets.alerts.device_states import Assigned, ExpectedWear, device_states, watermark
@@ -43,7 +44,7 @@ def covered(hours: dict[int, dict], device: str = "imu-1", patient: str = "pt-1"
 
 
 def judge(coverage: pa.Table, assigned: list[Assigned] | None = None, **more: object) -> list[dict]:
-    options = {"wear": {}, "unregistered": [], "hour": NOON, "as_of": NOON + HOUR} | more
+    options = {"wear": {}, "unregistered": {}, "hour": NOON, "as_of": NOON + HOUR} | more
     table = device_states(coverage, [WORN] if assigned is None else assigned, **options)  # type: ignore[arg-type]
     assert validate(DeviceStates, table).passed
     return table.to_pylist()
@@ -91,7 +92,9 @@ def test_a_row_that_says_nothing_was_received_is_as_silent_as_no_row() -> None:
 
 
 def test_quarantined_lines_are_a_device_that_is_heard() -> None:
-    assert state_of(covered({i: {"wear_fraction": None, "battery_fraction": None} for i in range(48)})) == "OK"
+    assert (
+        state_of(covered({i: {"wear_fraction": None, "battery_fraction": None} for i in range(48)})) == "OK"
+    )
 
 
 def test_a_device_assigned_an_hour_ago_is_not_silent() -> None:
@@ -112,13 +115,12 @@ def test_two_days_on_the_table_are_not_worn() -> None:
     assert state_of(covered({i: {"wear_fraction": 0.0} for i in range(20)})) == "OK"
 
 
-def test_the_hour_belongs_to_the_patient_who_wore_it_last() -> None:
+def test_an_hour_in_which_a_device_changes_hands_has_a_row_for_each_patient() -> None:
     reassigned = [
         Assigned("imu-1", "pt-1", LONG_AGO, NOON + HOUR / 2),
         Assigned("imu-1", "pt-2", NOON + HOUR / 2, None),
     ]
-    (row,) = judge(covered({0: {}}), reassigned)
-    assert row["patient_id"] == "pt-2"
+    assert [r["patient_id"] for r in judge(covered({0: {}}), reassigned)] == ["pt-1", "pt-2"]
 
 
 def test_a_returned_device_has_no_state() -> None:
@@ -126,7 +128,7 @@ def test_a_returned_device_has_no_state() -> None:
 
 
 def test_an_unregistered_device_shows_without_a_patient_and_silences_nobody() -> None:
-    rows = judge(covered({i: {} for i in range(48)}), unregistered=["imu-9", "imu-9"])
+    rows = judge(covered({i: {} for i in range(48)}), unregistered={"imu-9": 4})
     assert [(r["device_id"], r["patient_id"], r["state"]) for r in rows] == [
         ("imu-1", "pt-1", "OK"),
         ("imu-9", None, "UNREGISTERED"),
@@ -147,9 +149,7 @@ def test_the_watermark_is_the_newest_of_the_hours_up_to_the_slice_but_not_beyond
 
 
 def test_a_state_clears_only_what_is_graver_than_itself() -> None:
-    low = device_states(
-        covered({0: {"battery_fraction": 0.1}}), [WORN], {}, [], hour=NOON, as_of=NOON + HOUR
-    )
+    low = device_states(covered({0: {"battery_fraction": 0.1}}), [WORN], {}, {}, hour=NOON, as_of=NOON + HOUR)
     told = {(o.rule, o.clear) for o in state_observations(low)}
     assert told == {
         ("DEVICE_LOW_BATTERY", False),
@@ -157,3 +157,20 @@ def test_a_state_clears_only_what_is_graver_than_itself() -> None:
         ("DEVICE_NOT_WORN", True),
         ("DEVICE_UNREGISTERED", True),
     }
+
+
+def test_the_facts_kept_beside_the_states_judge_later_hours_as_the_coverage_does() -> None:
+    levels: dict[int, dict] = {i: {"battery_fraction": 0.10 + 0.01 * i} for i in range(9, 48)}
+    coverage = covered(levels)
+    kept = [
+        device_states(
+            coverage.filter(pa.compute.less_equal(coverage["hour"], NOON - i * HOUR)),
+            [WORN],
+            {},
+            {},
+            hour=NOON - i * HOUR,
+            as_of=NOON - (i - 1) * HOUR,
+        )
+        for i in range(47, -1, -1)
+    ]
+    assert judge(pa.concat_tables(kept)) == judge(coverage)

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,10 +31,14 @@ def fall(at: datetime, patient: str = "pt-1", severity: str = "critical") -> Obs
 
 
 def silent(hour: datetime, device: str = "imu-1", *, clear: bool = False) -> Observation:
-    return Observation(hour, DEVICE_SILENT, f"{device}|{hour.isoformat()}|{clear}", "pt-1", device, clear=clear)
+    return Observation(
+        hour, DEVICE_SILENT, f"{device}|{hour.isoformat()}|{clear}", "pt-1", device, clear=clear
+    )
 
 
-def act(kind: str, at: datetime, opened_at: datetime = T0, rule: str = FALL_DETECTED, **more: object) -> Action:
+def act(
+    kind: str, at: datetime, opened_at: datetime = T0, rule: str = FALL_DETECTED, **more: object
+) -> Action:
     return Action(
         alert_id=alert_id("pt-1", rule, opened_at),
         subject="pt-1",
@@ -46,7 +51,9 @@ def act(kind: str, at: datetime, opened_at: datetime = T0, rule: str = FALL_DETE
     )
 
 
-def folded(observations: list[Observation], actions: list[Action] = [], end: datetime = T0 + HOUR) -> list[Alert]:  # noqa: B006
+def folded(
+    observations: list[Observation], actions: Sequence[Action] = (), end: datetime = T0 + HOUR
+) -> list[Alert]:
     return fold(observations, actions, end=end, as_of=end, look_back=HOURLY_LOOK_BACK)
 
 
@@ -180,8 +187,15 @@ observed = st.lists(st.builds(fall, times, st.sampled_from(["pt-1", "pt-2"])), m
 acts = st.lists(
     st.one_of(
         st.builds(lambda at, o: act("acknowledge", at, o), times, times),
-        st.builds(lambda at, o, out: act("close", at, o, outcome=out), times, times, st.sampled_from(["false", "device"])),
-        st.builds(lambda at, o, m: act("snooze", at, o, until=at + m * MINUTE), times, times, st.integers(1, 90)),
+        st.builds(
+            lambda at, o, out: act("close", at, o, outcome=out),
+            times,
+            times,
+            st.sampled_from(["false", "device"]),
+        ),
+        st.builds(
+            lambda at, o, m: act("snooze", at, o, until=at + m * MINUTE), times, times, st.integers(1, 90)
+        ),
     ),
     max_size=6,
 )
@@ -193,7 +207,9 @@ def test_any_order_of_arrival_folds_to_the_same_alerts(
     seen: list[Observation], actions: list[Action], shuffle: random.Random
 ) -> None:
     # Actions that aim at real openings, so that they do something.
-    actions += [act("close", o.at + 2 * MINUTE, o.at, outcome="false") for o in seen[:2] if o.patient_id == "pt-1"]
+    actions += [
+        act("close", o.at + 2 * MINUTE, o.at, outcome="false") for o in seen[:2] if o.patient_id == "pt-1"
+    ]
     expected = folded(seen, actions, end=T0 + 6 * HOUR)
     seen, actions = seen * 2, actions * 2
     shuffle.shuffle(seen)
@@ -207,7 +223,9 @@ def test_any_order_of_arrival_folds_to_the_same_alerts(
     st.integers(0, 7),
 )
 @settings(max_examples=40, deadline=None)
-def test_every_hour_finds_the_same_openings_however_long_the_condition_lasts(bad: list[bool], offset: int) -> None:
+def test_every_hour_finds_the_same_openings_however_long_the_condition_lasts(
+    bad: list[bool], offset: int
+) -> None:
     start = datetime(2026, 1, 5, tzinfo=UTC) + offset * HOUR
     everything = [silent(start + i * HOUR, clear=not b) for i, b in enumerate(bad)]
     openings: dict[datetime, str] = {}

@@ -48,15 +48,15 @@ def test_a_day_that_is_not_scored_neither_alerts_nor_clears() -> None:
 
 
 def test_a_rise_above_the_persons_own_baseline_alerts_below_the_level() -> None:
-    before: dict[int, float | None] = {i: 0.10 for i in range(3, 20)}
+    before: dict[int, float | None] = dict.fromkeys(range(3, 20), 0.1)
     assert ("INDEX_CHANGE", False) in told(before | {0: 0.26})
     assert ("INDEX_CHANGE", True) in told(before | {0: 0.15})
 
 
 def test_the_baseline_leaves_out_the_last_days_and_needs_a_week() -> None:
-    rising: dict[int, float | None] = {i: 0.10 for i in range(3, 20)} | {1: 0.26, 2: 0.26}
+    rising: dict[int, float | None] = dict.fromkeys(range(3, 20), 0.1) | {1: 0.26, 2: 0.26}
     assert ("INDEX_CHANGE", False) in told(rising | {0: 0.26})
-    assert not any(rule == "INDEX_CHANGE" for rule, _ in told({i: 0.10 for i in range(3, 9)} | {0: 0.26}))
+    assert not any(rule == "INDEX_CHANGE" for rule, _ in told(dict.fromkeys(range(3, 9), 0.1) | {0: 0.26}))
 
 
 @pytest.mark.parametrize(("probability", "severity"), [(0.5, "critical"), (0.49, "high")])

@@ -29,7 +29,9 @@ OPS = ops_contact("file", "ops@example.org")
 
 
 def contact(order: int, role: str, **more: object) -> Contact:
-    return Contact(contact_id("pt-1", order, role, "file"), role, "file", f"{role}@example.org", order, **more)  # type: ignore[arg-type]
+    return Contact(
+        contact_id("pt-1", order, role, "file"), role, "file", f"{role}@example.org", order, **more
+    )  # type: ignore[arg-type]
 
 
 LADDER = {"pt-1": [contact(1, "relative"), contact(2, "nurse"), contact(3, "on-call")]}
@@ -78,12 +80,16 @@ def test_a_fall_pages_the_first_contact_once_however_often_the_hour_is_run(ledge
     assert [address for address, _ in channel.sent] == ["relative@example.org"]
 
 
-def test_an_unacknowledged_critical_goes_to_the_next_contact_and_at_last_to_the_fallback(ledger: Ledger) -> None:
+def test_an_unacknowledged_critical_goes_to_the_next_contact_and_at_last_to_the_fallback(
+    ledger: Ledger,
+) -> None:
     channel = Recorder()
     for minutes in (1, 11, 21, 31, 41, 51):
         ledger.enqueue(fall_pages(T0 + minutes * MINUTE), T0 + minutes * MINUTE)
         ledger.deliver(T0 + minutes * MINUTE, {"file": channel}, BOOK)
-    assert [a for a, _ in channel.sent] == [f"{r}@example.org" for r in ("relative", "nurse", "on-call", "ops")]
+    assert [a for a, _ in channel.sent] == [
+        f"{r}@example.org" for r in ("relative", "nurse", "on-call", "ops")
+    ]
 
 
 def test_what_is_not_critical_goes_to_staff_and_not_to_relatives(ledger: Ledger) -> None:
@@ -161,7 +167,8 @@ def test_what_waited_through_the_night_is_sent_in_the_morning_unless_it_is_over(
 
 
 @pytest.mark.parametrize(
-    ("local", "quiet"), [("20:59", False), ("21:00", True), ("02:00", True), ("06:59", True), ("07:00", False)]
+    ("local", "quiet"),
+    [("20:59", False), ("21:00", True), ("02:00", True), ("06:59", True), ("07:00", False)],
 )
 def test_quiet_hours_are_local_and_cross_midnight(local: str, quiet: bool) -> None:
     nurse = contact(1, "nurse", quiet_from=time(21), quiet_to=time(7), time_zone="America/New_York")
@@ -209,7 +216,9 @@ def test_a_permanent_failure_is_not_tried_again_and_is_visible(ledger: Ledger) -
 
 
 @pytest.mark.parametrize(("channels", "book"), [({}, BOOK), ({"file": Recorder()}, {})])
-def test_a_missing_channel_or_contact_is_a_visible_failure(channels: dict, book: dict, ledger: Ledger) -> None:
+def test_a_missing_channel_or_contact_is_a_visible_failure(
+    channels: dict, book: dict, ledger: Ledger
+) -> None:
     ledger.enqueue(fall_pages(), T0)
     assert ledger.deliver(T0, channels, book).states == {"FAILED": 1}
 
@@ -271,10 +280,14 @@ Ledger(Path(sys.argv[1])).deliver(T0, {"file": Crashing()}, BOOK)
 """
 
 
-def test_a_kill_between_sending_and_marking_sends_again_with_the_same_key(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_kill_between_sending_and_marking_sends_again_with_the_same_key(
+    ledger: Ledger, tmp_path: Path
+) -> None:
     ledger.enqueue(fall_pages(), T0)
     messages = tmp_path / "messages.jsonl"
-    killed = subprocess.run([sys.executable, "-c", _CRASH, str(ledger.path), str(messages)], env=_path(), check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", _CRASH, str(ledger.path), str(messages)], env=_path(), check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     assert ledger.counts() == {"PENDING": 1}
     ledger.deliver(T0 + MINUTE, {"file": FileChannel(messages)}, BOOK)
@@ -300,7 +313,7 @@ def test_a_run_that_keeps_failing_is_one_page_an_hour(ledger: Ledger) -> None:
 
 def test_a_message_says_what_when_and_where_and_names_nobody() -> None:
     (page,) = fall_pages()
-    message = message_of(page, "https://pages.example/alerts/")
+    message = message_of(page, "https://pages.example/alerts/{alert_id}")
     assert message.headline == "[critical] Fall detected: pt-1"
     assert "2026-01-05T07:30:00+00:00 (2026-01-05 08:30 Europe/Berlin)" in message.text
     assert f"https://pages.example/alerts/{page.alert_id}" in message.text

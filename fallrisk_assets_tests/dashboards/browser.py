@@ -10,9 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -23,7 +28,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         pytest.skip("no Chromium found, so no page was opened as people see it: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield browser
         browser.close()
 
@@ -38,7 +43,13 @@ class Opened:
 
 
 def open_page(
-    browser: Browser, path: Path, *, width: int = 1280, height: int = 900, fragment: str = "", dark: bool = False
+    browser: Browser,
+    path: Path,
+    *,
+    width: int = 1280,
+    height: int = 900,
+    fragment: str = "",
+    dark: bool = False,
 ) -> Opened:
     """Open a file and wait until its figures are drawn; the network is off."""
     context = browser.new_context(

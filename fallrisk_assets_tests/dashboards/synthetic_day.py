@@ -11,7 +11,7 @@ import uuid
 import numpy as np
 import pyarrow as pa
 
-from fallrisk_assets.dashboards.data import hourly_scores
+from fallrisk_assets.dashboards.data import hourly_scores, hourly_walking
 from fallrisk_assets.dashboards.model import CheckOutcome, DayInputs, GaitMeasure, RowCount
 from fallrisk_assets.dashboards.quality import quarantine_counts
 
@@ -21,12 +21,13 @@ HOUR = dt.timedelta(hours=1)
 TIMESTAMP = pa.timestamp("us", "UTC")
 
 HOSTILE = '<img src=x onerror="window.hacked=1"></script><script>window.hacked=1</script>&amp;"\''
+DETAIL = "expected a number, got text"
 NAMES = ("Agathe", "Musterfrau", "0171-5550199")
 
 MEASURES = (
     GaitMeasure("cadence_spm", "Cadence", "steps/min"),
     GaitMeasure("stride_time_s", "Stride time", "s"),
-    GaitMeasure("stride_time_cv", "Stride time variability", "%"),
+    GaitMeasure("stride_time_cv", "Stride time variability", "%", 100.0),
     GaitMeasure("stride_regularity", "Stride regularity", ""),
 )
 
@@ -153,6 +154,31 @@ def window_scores(people: list[tuple[str, str]], step_s: int = 300) -> pa.Table:
     )
 
 
+def window_features(people: list[tuple[str, str]], step_s: int = 300) -> pa.Table:
+    """Return sparse windows: walking in the first minutes of the hours from 8 to 19, else sitting."""
+    rows = []
+    for number, (patient, _) in enumerate(people):
+        for second in range(step_s, 86_400 + 1, step_s):
+            hour = (second - 1) // 3600
+            walks = 8 <= hour < 20 and (second // step_s) % 12 <= (hour + number) % 5
+            worn = number % 5 != 3
+            rows.append((patient, START + hour * HOUR, worn, None if worn else "NOT_WORN", walks))
+    return pa.table(
+        {
+            "patient_id": [row[0] for row in rows],
+            "hour": pa.array([row[1] for row in rows], TIMESTAMP),
+            "worn": [row[2] for row in rows],
+            "quality": pa.array([row[3] for row in rows], pa.string()),
+            "sd_accel_norm": pa.array(
+                [None if not row[2] else 0.2 if row[4] else 0.01 for row in rows], pa.float32()
+            ),
+            "autocorrelation_peak_accel_norm": pa.array(
+                [None if not row[2] else 0.8 if row[4] else 0.1 for row in rows], pa.float32()
+            ),
+        }
+    )
+
+
 def fall_risk_index(people: list[tuple[str, str]]) -> pa.Table:
     """Return index rows: high, medium, low, NOT_SCORED, low, repeating."""
     rows = []
@@ -195,13 +221,14 @@ def daily_gait(people: list[tuple[str, str]]) -> pa.Table:
             {
                 "patient_id": patient,
                 "day": DAY,
+                "local_day": DAY,
                 "time_zone": "Europe/Berlin",
                 "wear_minutes": 905.0 - 40 * (number % 5) if worn else 0.0,
                 "walking_minutes": 74.5 + number % 5 if worn else 0.0,
                 "steps": 5230 + 411 * (number % 5) if worn else 0,
                 "cadence_spm": 98.4 + number % 5 if worn else None,
                 "stride_time_s": 1.21 if worn else None,
-                "stride_time_cv": 3.4 if worn else None,
+                "stride_time_cv": 0.034 if worn else None,
                 "stride_regularity": 0.71 if worn else None,
             }
         )
@@ -226,13 +253,13 @@ def alerts(patient: str, device: str) -> pa.Table:
             "state": [row[3] for row in rows],
             "opened_at": pa.array([START + row[4] * HOUR for row in rows], TIMESTAMP),
             "last_seen_at": pa.array([START + row[5] * HOUR for row in rows], TIMESTAMP),
-            "hour": pa.array([START + row[5] * HOUR for row in rows], TIMESTAMP),
+            "as_of": pa.array([START + (row[5] + 1) * HOUR for row in rows], TIMESTAMP),
             "n": [row[6] for row in rows],
         }
     )
 
 
-def quarantine(device: str, detail: str = "expected a number, got text") -> pa.Table:
+def quarantine(device: str, detail: str = DETAIL) -> pa.Table:
     """Return quarantined lines whose payload holds a person's name."""
     rows = [("LINE_NOT_JSON", 41), ("VALUE_OUT_OF_RANGE", 18), ("UNKNOWN_DEVICE", 230), ("UNIT_MISMATCH", 3)]
     reasons = [reason for reason, n in rows for _ in range(n)]
@@ -307,11 +334,12 @@ def a_day(n: int = 5, *, hostile: bool = False) -> DayInputs:
         fall_events=fall_events(patient, device, impact_at),
         samples=samples_around(device, impact_at),
         scores=hourly_scores(window_scores(people)),
+        walking=hourly_walking(window_features(people), hop_s=300),
         daily_gait=daily_gait(people),
         fall_risk_index=fall_risk_index(people),
         alerts=alerts(patient, device),
         device_states=device_states(people),
-        quarantine=quarantine_counts(quarantine(device, HOSTILE if hostile else "expected a number, got text")),
+        quarantine=quarantine_counts(quarantine(device, HOSTILE if hostile else DETAIL)),
         drops=drops(people),
         row_counts=ROW_COUNTS,
         checks=CHECKS,

@@ -48,6 +48,7 @@ def gait_row(wearable: str = "pt-1", **changed: Any) -> dict[str, Any]:
         "day_end": datetime(2026, 1, 5, 5, tzinfo=UTC),
         "devices": "imu-10001",
         "position": "waist",
+        "recorded_minutes": 900.0,
         "wear_minutes": 812.5,
         "walking_minutes": 41.25,
         "steps": 4210,
@@ -84,7 +85,7 @@ def fall_row(wearable: str = "pt-1", **changed: Any) -> dict[str, Any]:
         "peak_g": 4.2,
         "free_fall_s": 0.31,
         "posture_change_deg": 71.0,
-        "stillness_s": 12.0,
+        "stillness_s": 2.5,
         "recovered": False,
         "model_version": "fall-1",
     } | changed

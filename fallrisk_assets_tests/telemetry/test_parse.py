@@ -60,7 +60,8 @@ def test_columns_have_the_types_that_the_interface_promises():
 def test_an_accelerometer_only_device_has_no_gyro_and_is_read_all_the_same():
     drop = parse(line(0, gyro=None), line(1))
     assert drop.has_gyro.tolist() == [False, True]
-    assert np.isnan(drop.gyro_dps[0]).all() and not np.isnan(drop.gyro_dps[1]).any()
+    assert np.isnan(drop.gyro_dps[0]).all()
+    assert not np.isnan(drop.gyro_dps[1]).any()
 
 
 def test_optional_fields_may_be_absent_or_null():
@@ -178,6 +179,12 @@ def test_a_bad_line_costs_that_line_and_says_why(fault):
     assert bad.payload == text[:500]
 
 
+def test_a_detail_never_repeats_an_identifier():
+    drop = parse(line(0, patientId=4711), line(0, patientId=["pt-4711"]))
+    assert [bad.reason for bad in drop.bad_lines] == [Reason.FIELD_WRONG_TYPE] * 2
+    assert not any("4711" in bad.detail for bad in drop.bad_lines)
+
+
 def test_a_line_in_other_words_means_the_same():
     content = message(3)
     reordered = dict(reversed(content.items()))
@@ -187,7 +194,8 @@ def test_a_line_in_other_words_means_the_same():
     assert drop.bad_lines == []
     for name in ("ts_us", "seq", "boot", "battery", "device_code", "patient_code", "firmware_code"):
         assert len(set(getattr(drop, name).tolist())) == 1, name
-    assert (drop.accel_g == drop.accel_g[0]).all() and (drop.gyro_dps == drop.gyro_dps[0]).all()
+    assert (drop.accel_g == drop.accel_g[0]).all()
+    assert (drop.gyro_dps == drop.gyro_dps[0]).all()
 
 
 def test_blank_lines_keep_their_number_but_are_no_lines():
@@ -213,7 +221,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line():
 def test_lines_that_are_not_utf8_are_bad_and_can_still_be_shown():
     drop = parse_drop(line(0).encode().replace(b"waist", b"wa\xffst") + b"\n", drop_name())
     (bad,) = drop.bad_lines
-    assert bad.reason is Reason.LINE_NOT_JSON and "wa\ufffdst" in bad.payload
+    assert bad.reason is Reason.LINE_NOT_JSON
+    assert "wa\ufffdst" in bad.payload
 
 
 def test_a_cut_off_line_still_tells_its_time_where_it_can():
@@ -242,6 +251,12 @@ def test_more_texts_than_codes_refuses_lines_not_the_drop():
     assert {bad.reason for bad in drop.bad_lines} == {Reason.VALUE_OUT_OF_RANGE}
 
 
+def test_which_lines_are_beyond_the_limit_does_not_depend_on_how_they_are_written():
+    lines = [json.dumps(message(0, patientId=f"p{i}")) for i in range(32_767)]
+    drop = parse(*lines, line(1, patientId="one-more"))
+    assert (drop.rows, [bad.line_number for bad in drop.bad_lines]) == (32_767, [32_768])
+
+
 def test_a_long_drop_reads_to_its_last_line_with_and_without_a_newline():
     data = as_drop(walk(3000))
     whole, cut = parse_drop(data, drop_name()), parse_drop(data[:-1], drop_name())
@@ -266,6 +281,8 @@ def test_rows_belong_to_their_own_hour_and_implausible_ones_to_the_hour_of_recei
 def test_selecting_rows_keeps_every_column_in_step():
     drop = parse(*(line(i) for i in range(10)))
     odd = drop.select(drop.seq % 2 == 1)
-    assert odd.rows == 5 and odd.line_number.tolist() == [2, 4, 6, 8, 10]
-    assert odd.accel_g.shape == (5, 3) and odd.patient_code.shape == (5,)
+    assert odd.rows == 5
+    assert odd.line_number.tolist() == [2, 4, 6, 8, 10]
+    assert odd.accel_g.shape == (5, 3)
+    assert odd.patient_code.shape == (5,)
     assert (odd.lines, odd.patients) == (10, drop.patients)

@@ -18,8 +18,20 @@
     return value;
   }
 
+  var pool = JSON.parse(document.getElementById("figure-pool").textContent);
+
+  function unpooled(parts) {
+    Object.keys(parts).forEach(function (name) {
+      var part = parts[name];
+      if (part && part.$ !== undefined) { parts[name] = pool[part.$]; }
+    });
+    return parts;
+  }
+
   function draw(element) {
     var figure = JSON.parse(document.getElementById(element.id + "-json").textContent);
+    figure.data.forEach(unpooled);
+    unpooled(figure.layout);
     figure = resolved(figure, getComputedStyle(root));
     if (element.clientWidth < 520) {
       figure.layout.font.size = 11;

@@ -223,7 +223,8 @@ class Walk {
     if (element.contentReference) {
       return this.complex(value, element.contentReference.replace(/^.*#/, ''), where, resource);
     }
-    const type = typeName(types[0]);
+    // A resource's id is declared as a plain string; its pattern is that of the type id.
+    const type = element.base?.path === 'Resource.id' ? 'id' : typeName(types[0]);
     if (['Resource', 'DomainResource'].includes(type)) return this.resource(value, where);
     const definition = definitions.get(type);
     if (!definition) return;

@@ -58,6 +58,6 @@ SELECT
     a.alerts, a.critical_alerts, a.open_alerts
 FROM days
 LEFT JOIN dim_date AS c ON c.date = days.day
-LEFT JOIN scores AS s ON s.day = days.day AND s.site_id IS NOT DISTINCT FROM days.site_id
-LEFT JOIN wear AS w ON w.day = days.day AND w.site_id IS NOT DISTINCT FROM days.site_id
-LEFT JOIN alerts AS a ON a.day = days.day AND a.site_id IS NOT DISTINCT FROM days.site_id;
+LEFT JOIN scores AS s ON s.day = days.day AND COALESCE(s.site_id, '') = COALESCE(days.site_id, '')
+LEFT JOIN wear AS w ON w.day = days.day AND COALESCE(w.site_id, '') = COALESCE(days.site_id, '')
+LEFT JOIN alerts AS a ON a.day = days.day AND COALESCE(a.site_id, '') = COALESCE(days.site_id, '');

@@ -5,6 +5,7 @@ What belongs here: columns. What does not: text lines (`json_lines`, `faults`).
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulator.drops import PARQUET_SCHEMA
 from simulator.faults import ALL_FAULTS, JUMPED_LINES, REORDERED_LINES, Damage, LineFault
@@ -25,7 +26,7 @@ def sample_table(
     boot: int,
     schema_version: int = 1,
 ) -> pa.Table:
-    """Samples as rows of `PARQUET_SCHEMA`; arguments as for `json_lines`, values equal to those of the lines."""
+    """Samples as rows of `PARQUET_SCHEMA`; arguments and values are those of `json_lines`."""
     n = len(ts_ms)
 
     def same(value: object, kind: pa.DataType) -> pa.Array:
@@ -66,14 +67,14 @@ def damage_rows(
     rng: np.random.Generator,
     keep_clear: list[tuple[int, int]],
     rate_hz: float,
-) -> tuple[pa.Table, list[LineFault]]:
+) -> tuple[pa.Table, Damage]:
     """Apply the faults that fit into typed rows; as `damage_lines`, line numbers counting rows from 1."""
     table = pa.concat_tables(tables).combine_chunks()
     n = table.num_rows
     damage = Damage(n, rng, keep_clear)
     order = np.arange(n)
     removed = np.zeros(n, bool)
-    done: list[LineFault] = []
+    done = damage.done
     notes: dict[int, tuple[str, str]] = {}
     extra_of: list[int] = []
     changes: dict[str, dict[int, object]] = {}
@@ -87,56 +88,52 @@ def damage_rows(
             changes.setdefault(column, {})[row] = value
         return row
 
-    def stretch(fault: str, length: int) -> tuple[int, int] | None:
-        length = min(length, max(3, n // 4))
-        at = damage.stretch(length)
-        return None if at is None else (at, length)
-
     for _ in range(wanted.get("clock_jump", 0)):
-        if (found := stretch("clock_jump", JUMPED_LINES)) is not None:
+        if (found := damage.stretch("clock_jump", JUMPED_LINES)) is not None:
             years = int(rng.choice([-30, -5, 6, 40]))
             for at in range(found[0], sum(found)):
                 moment = table["ts"][at].value + years * YEAR_MS
                 order[at] = extra(at, "clock_jump", f"{years:+d} years", "ts", moment)
     for _ in range(wanted.get("gap", 0)):
-        if (found := stretch("gap", int(rng.uniform(20.0, 120.0) * rate_hz))) is not None:
+        if (found := damage.stretch("gap", int(rng.uniform(20.0, 120.0) * rate_hz))) is not None:
             removed[found[0] : sum(found)] = True
             done.append(LineFault("gap", None, found[1], "", f"{found[1] / rate_hz:.2f} s removed"))
     for _ in range(wanted.get("out_of_order", 0)):
-        if (found := stretch("out_of_order", REORDERED_LINES)) is not None:
+        if (found := damage.stretch("out_of_order", REORDERED_LINES)) is not None:
             rows = np.arange(found[0], sum(found))
             order[rows] = rng.permutation(rows)
             moved = int((order[rows] != rows).sum())
             done.append(LineFault("out_of_order", None, moved, "", f"{len(rows)} rows shuffled"))
     for fault in ("duplicate", *_CELLS):
         for _ in range(wanted.get(fault, 0)):
-            at = damage.line()
-            if at is None:
+            line = damage.line(fault)
+            if line is None:
                 continue
             if fault == "duplicate":
-                inserts.append((at + 1, extra(at, fault, "exact copy of the row before")))
+                inserts.append((line + 1, extra(line, fault, "exact copy of the row before")))
                 continue
             column, value, detail = _CELLS[fault]
-            row = extra(at, fault, detail, column, value)
+            row = extra(line, fault, detail, column, value)
             if fault == "duplicate_conflict":
-                inserts.append((at + 1, row))
+                inserts.append((line + 1, row))
             else:
-                order[at] = row
+                order[line] = row
     positions = [at for at, _ in inserts]
     order = np.insert(order, positions, [row for _, row in inserts])
     order = order[~np.insert(removed, positions, False)]
     if extra_of:
         table = pa.concat_tables([table, table.take(pa.array(extra_of))]).combine_chunks()
     for name, cells in changes.items():
-        values = table[name].cast(pa.int64()).to_pylist() if name == "ts" else table[name].to_pylist()
-        for row, value in cells.items():
-            values[row] = value
+        mask = np.zeros(table.num_rows, bool)
+        mask[list(cells)] = True
         kind = table.schema.field(name).type
+        values = [cells[row] for row in sorted(cells)]
         new = pa.array(values, pa.int64()).cast(kind) if name == "ts" else pa.array(values, kind)
-        table = table.set_column(table.schema.get_field_index(name), name, new)
+        column = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), new)
+        table = table.set_column(table.schema.get_field_index(name), name, column)
     if len(order) != n or extra_of or done:
         for position in np.nonzero(order >= n)[0]:
             fault, detail = notes[int(order[position])]
             done.append(LineFault(fault, int(position) + 1, 1, ALL_FAULTS[fault][0], detail))
         table = table.take(pa.array(order))
-    return table, done
+    return table, damage

@@ -1,0 +1,165 @@
+"""`python -m fallrisk_assets.alerts`: look at alerts, do something about them, send what waits.
+
+Belongs here: arguments and words. Does not belong here: what an action does (`episodes.py`).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from fallrisk_assets.alerts.actions import Action, ActionRefused, append_action
+from fallrisk_assets.alerts.assets import ACTIONS_FOLDER
+from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.alerts.delivery import deliver
+from fallrisk_assets.alerts.outbox import FAILED, OutboxBusy
+from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.alerts.rules import CLOSED_AS
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.resource import data_folder
+
+LIST_HOURS = 48
+FIND_HOURS = 24 * 31
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def latest_alerts(lake: Lake, hours: int, days: int, alert_id: str = "") -> list[dict]:
+    """The newest row of each alert in the last published hours and days, oldest opening first.
+
+    Args:
+        lake: where the alerts are.
+        hours: how many published hours of `alerts` to look at.
+        days: how many published days of `index_alerts` to look at.
+        alert_id: beginning of the id; empty: all.
+    """
+    newest: dict[str, dict] = {}
+    where = pc.starts_with(pc.field("alert_id"), alert_id) if alert_id else None
+    for model, most in ((Alerts, hours), (IndexAlerts, days)):
+        for row in lake.read(model, lake.ledger.keys(model)[-most:], where=where).to_pylist():
+            newest[row["alert_id"]] = row
+    return sorted(newest.values(), key=lambda row: (row["opened_at"], row["alert_id"]))
+
+
+def find_alert(lake: Lake, alert_id: str) -> dict:
+    """The newest row of one alert, by the beginning of its id.
+
+    Raises:
+        ActionRefused: there is none, or more than one.
+    """
+    found = latest_alerts(lake, FIND_HOURS, FIND_HOURS // 24, alert_id)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ActionRefused(f"alert {alert_id}: none in the last 31 days; see `list --all`")
+    raise ActionRefused(f"alert {alert_id}: {len(found)} alerts begin so; give more of the id")
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} needs a time zone, e.g. 2026-01-05T07:12:00Z")
+    return at.astimezone(UTC)
+
+
+def _span(text: str) -> timedelta:
+    if text[:-1].isdigit() and text[-1:] in _UNITS:
+        return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
+    raise argparse.ArgumentTypeError(f"{text!r}: give minutes, hours or days, such as 30m, 2h, 1d")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.alerts", description=__doc__)
+    parser.add_argument("--data", default="", help="data folder (default: FALLRISK_DATA, else data)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show unfinished alerts")
+    listing.add_argument("--all", action="store_true", help="finished ones too, of 31 days")
+    acting = argparse.ArgumentParser(add_help=False)
+    acting.add_argument("alert", help="alert id, or enough of its beginning")
+    acting.add_argument("--by", required=True, help="your staff id (no name)")
+    acting.add_argument("--at", type=_moment, help="when it was done (default: now), with time zone")
+    acting.add_argument("--text", help="a note to keep with it")
+    commands.add_parser("ack", parents=[acting], help="I have seen it: stops the escalation")
+    assign = commands.add_parser("assign", parents=[acting], help="give it to somebody")
+    assign.add_argument("--to", required=True, help="their staff id")
+    commands.add_parser("note", parents=[acting], help="add a note (--text)")
+    snooze = commands.add_parser("snooze", parents=[acting], help="hold the escalation for a while")
+    until = snooze.add_mutually_exclusive_group(required=True)
+    until.add_argument("--for", dest="span", type=_span, help="how long: 30m, 2h, 1d")
+    until.add_argument("--until", type=_moment, help="until when, with time zone")
+    close = commands.add_parser("close", parents=[acting], help="close it with a verdict")
+    close.add_argument("--as", dest="outcome", required=True, choices=sorted(CLOSED_AS))
+    commands.add_parser("deliver", help="send what waits in the outbox, once")
+    commands.add_parser("outbox", help="show what was and was not delivered")
+    return parser
+
+
+def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, now: datetime) -> str:
+    row = find_alert(lake, arguments.alert)
+    at = arguments.at or now
+    span = getattr(arguments, "span", None)
+    action = Action(
+        alert_id=row["alert_id"],
+        subject=row["patient_id"] or row["device_id"],
+        rule=row["rule"],
+        opened_at=row["opened_at"],
+        kind={"ack": "acknowledge"}.get(arguments.command, arguments.command),
+        by=arguments.by,
+        at=at,
+        to=getattr(arguments, "to", None),
+        until=at + span if span else getattr(arguments, "until", None),
+        outcome=getattr(arguments, "outcome", None),
+        text=arguments.text,
+    )
+    if at < row["opened_at"]:
+        raise ActionRefused(f"--at {at.isoformat()}: before the alert opened, {row['opened_at'].isoformat()}")
+    path = append_action(folder, action)
+    return f"{action.transition} {row['rule']} {row['alert_id']}: appended as {path.name}"
+
+
+def _line(row: dict) -> str:
+    subject = row["patient_id"] or row["device_id"]
+    level = f" level {row['escalation_level']}" if row["escalation_level"] else ""
+    return (
+        f"{row['alert_id']}  {row['opened_at']:%Y-%m-%d %H:%M}Z  {row['severity']:<8}  {row['rule']:<19}  "
+        f"{subject:<10}  n={row['n']:<3} {row['state']}{level}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 1 with the reason on stderr."""
+    arguments = _parser().parse_args(argv)
+    data = Path(data_folder(arguments.data))
+    lake = Lake(root=str(data / "lake"))
+    outbox = OutboxResource(path=str(data / "outbox.db"), messages=str(data / "outbox.jsonl"))
+    try:
+        if arguments.command == "list":
+            hours = FIND_HOURS if arguments.all else LIST_HOURS
+            rows = [
+                r for r in latest_alerts(lake, hours, hours // 24) if arguments.all or r["closed_at"] is None
+            ]
+            print("\n".join(map(_line, rows)) if rows else "no unfinished alerts")
+        elif arguments.command == "deliver":
+            report = deliver(lake, outbox)
+            print(
+                ", ".join(f"{state} {n}" for state, n in sorted(report.states.items())) or "nothing was due"
+            )
+            print(*report.failures, sep="\n", file=sys.stderr)
+            return 1 if report.failures else 0
+        elif arguments.command == "outbox":
+            with outbox.ledger() as ledger:
+                print(", ".join(f"{state} {n}" for state, n in ledger.counts().items()) or "empty")
+                for d in ledger.deliveries(FAILED):
+                    print(f"FAILED {d.page.rule} {d.page.alert_id} by {d.page.channel}: {d.detail}")
+        else:
+            print(_act(arguments, lake, data / "landing" / ACTIONS_FOLDER, outbox.now()))
+    except (ActionRefused, OutboxBusy) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The pages as a daily asset.
+
+Here: what is read, where the pages go and what the UI shows of them. Not here: how a page is made
+(`data.py`, `page.py`).
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._check import CheckError
+
+from fallrisk_assets.contract import ContractType
+from fallrisk_assets.dashboards.check_history import day_outcomes
+from fallrisk_assets.dashboards.data import build_day
+from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
+from fallrisk_assets.dashboards.model import DayModel
+from fallrisk_assets.dashboards.page import render_day, summary
+from fallrisk_assets.dashboards.reading import DAILY, HOURLY, DayReader
+from fallrisk_assets.dashboards.sparkline import as_markdown, bars
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.reports import Reports
+from fallrisk_assets.partitions import daily
+from fallrisk_assets.publishing import CONTRACT_CHECK
+from fallrisk_assets.telemetry.contract import TelemetryDrops
+
+FOLDER = "pages"
+"""Folder of the pages inside the reports' folder."""
+
+_KEYS: dict[ContractType, str] = {TelemetryDrops: "raw_telemetry"}
+
+
+def asset_key(model: ContractType) -> str:
+    """Return the asset key of a table, which is its name but for the index of drops."""
+    return _KEYS.get(model, model.spec.name)
+
+
+@dg.asset(
+    name="day_page",
+    partitions_def=daily,
+    deps=[asset_key(model) for model in (*HOURLY, *DAILY)],
+    group_name="dashboards",
+    kinds={"python", "plotly", "html"},
+    owners=["team:data-engineering"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    required_resource_keys={"lake", "reports"},
+)
+def day_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page for each UTC day that opens without a network, and an index of all days.
+
+    The cohort at a glance, each patient's day (signal around each fall, gait, index with its parts) and
+    data quality. People appear by the pseudonym of their wearable only.
+    """
+    lake: Lake = context.resources.lake
+    reports: Reports = context.resources.reports
+    checks = _check_keys(context)
+    for day in context.partition_keys:
+        model = build_day(DayReader(lake, day).inputs(day_outcomes(context.instance, checks, day)))
+        html = render_day(model)
+        path = reports.write(f"{FOLDER}/{day}.html", html)
+        context.add_asset_metadata(_metadata(model, path, len(html.encode())), partition_key=day)
+        context.log.info("page of %s: %s", day, path)
+    reports.write(f"{FOLDER}/index.html", render_index(_days(reports.folder / FOLDER)))
+    yield dg.MaterializeResult()
+
+
+def _days(folder: Path) -> list[DayEntry]:
+    """Return an entry for each page in the folder, whoever wrote it."""
+    entries = []
+    for path in sorted(folder.glob("????-??-??.html")):
+        with path.open(encoding="utf-8") as page:
+            entries.append(read_entry(dt.date.fromisoformat(path.stem), page.read(HEAD_CHARACTERS)))
+    return entries
+
+
+def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
+    """Return every check of the code location; without one (a bare run), the contracts' checks."""
+    try:
+        keys = context.repository_def.asset_graph.asset_check_keys
+    except CheckError:  # a job that was built in memory has no repository
+        return [
+            dg.AssetCheckKey(dg.AssetKey(asset_key(model)), CONTRACT_CHECK) for model in (*HOURLY, *DAILY)
+        ]
+    return sorted(keys, key=lambda key: (key.asset_key.path, key.name))
+
+
+def _metadata(model: DayModel, path: Path, size: int) -> dict[str, Any]:
+    bands = ("high", "medium", "low", "NOT_SCORED")
+    preview = bars(bands, [model.in_band(band) for band in bands], title=f"Patients by band on {model.day}")
+    figures = {
+        name.replace("_", " "): value
+        for name, value in summary(model).items()
+        if name != "day" and value is not None
+    }
+    return {
+        "page": dg.MetadataValue.path(str(path)),
+        "size": dg.MetadataValue.int(size),
+        "patients by band": dg.MetadataValue.md(as_markdown(preview, "patients by band")),
+        **figures,
+    }

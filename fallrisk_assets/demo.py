@@ -1,0 +1,165 @@
+"""The demonstration: a cohort is simulated, the whole graph materialised, and what came out is told.
+
+What belongs here: the order of things and the closing report. What does not: any of the things.
+
+    python -m fallrisk_assets.demo --patients 5 --days 2
+"""
+
+import argparse
+import csv
+import datetime as dt
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.dictionary import all_contracts
+from fallrisk_assets.fhir.contract import FhirResources
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.resource import data_folder
+from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.risk.evaluation import match_events
+from fallrisk_assets.run import JobFailed, run_days
+from fallrisk_assets.telemetry.contract import TelemetryQuarantine
+from fallrisk_assets.warehouse.resource import Warehouse
+
+RECORDINGS_VARIABLE = "FALLRISK_RECORDINGS"
+_SHARED_RECORDINGS = Path("../shared/data/umafall")
+
+
+def recordings() -> Path | None:
+    """Return the folder of real recordings to replay, if there is one."""
+    named = os.environ.get(RECORDINGS_VARIABLE)
+    if named:
+        return Path(named)
+    return _SHARED_RECORDINGS if _SHARED_RECORDINGS.is_dir() else None
+
+
+def simulate(data: Path, options: argparse.Namespace) -> None:
+    """Fill the landing zone: the simulated cohort, then the recordings.
+
+    Raises:
+        subprocess.CalledProcessError: the simulator failed (it says why itself).
+    """
+    simulator = [sys.executable, "-m", "simulator"]
+    out = ["--out", str(data / "landing")]
+    days = [f"--patients={options.patients}", f"--days={options.days}", f"--rate-hz={options.rate_hz}"]
+    seeds = [f"--seed={options.seed}", f"--start={options.start}", f"--workers={os.cpu_count() or 1}"]
+    truth = ["--truth", str(data / "truth" / "cohort")]
+    subprocess.run([*simulator, "cohort", *out, *truth, *days, *seeds], check=True)
+    source = recordings()
+    if source is None:
+        print(f"No recordings to replay (set {RECORDINGS_VARIABLE} to a folder of UMAFall to have them).")
+        return
+    print(f"Replaying the recordings of {source}")
+    truth = ["--truth", str(data / "truth" / "recordings")]
+    when = ["--start", f"{options.start}T10:00Z"]
+    subprocess.run([*simulator, "replay", "--source", str(source), *out, *truth, *when], check=True)
+
+
+def impacts_us(truth: Path) -> dict[str, list[int]]:
+    """Return the labelled impacts of a truth folder by device, in epoch microseconds."""
+    found: dict[str, list[int]] = {}
+    with (truth / "falls.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            moment = dt.datetime.fromisoformat(row["impact_at"] or row["onset_at"])
+            found.setdefault(row["device_id"], []).append(round(moment.timestamp() * 1e6))
+    return found
+
+
+def falls_against_truth(lake: Lake, truth: Path) -> tuple[int, int, int]:
+    """Return labelled falls, those that were found, and events without a label on these devices."""
+    labelled = impacts_us(truth)
+    events: dict[str, list[int]] = {}
+    for row in lake.read(FallEvents, lake.ledger.keys(FallEvents), columns=["device_id", "impact_at"]).to_pylist():
+        events.setdefault(row["device_id"], []).append(round(row["impact_at"].timestamp() * 1e6))
+    devices = set(labelled)
+    with (truth / "activities.csv").open(newline="") as file:
+        devices |= {row["device_id"] for row in csv.DictReader(file)}
+    hits = false_alarms = 0
+    for device in devices:
+        matching = match_events(labelled.get(device, []), events.get(device, []))
+        hits += len(matching.hits)
+        false_alarms += len(matching.false_alarms)
+    return sum(map(len, labelled.values())), hits, false_alarms
+
+
+def check_results() -> Counter[str]:
+    """Return how many checks of the code location last passed or failed, by status."""
+    from fallrisk_assets.definitions import defs
+
+    with dg.DagsterInstance.get() as instance:
+        keys = list(defs.resolve_asset_graph().asset_check_keys)
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+        counts = Counter(record.status.value.lower() for record in latest.values())
+        counts["not run"] = len(keys) - len(latest)
+    return counts
+
+
+def _count(model: type, lake: Lake) -> int:
+    return sum(lake.ledger.get(model, key).rows for key in lake.ledger.keys(model))
+
+
+def report(lake: Lake, data: Path) -> None:
+    """Print what came out."""
+    print("\nRows per table")
+    for model in all_contracts():
+        if model.spec.namespace != "warehouse" and model.spec.slice_column is not None:
+            print(f"  {model.spec.identifier:<34} {_count(model, lake):>12,}")
+    in_warehouse: Counter[str] = Counter()
+    for (name, _), entry in Warehouse().ledger().items():
+        in_warehouse[name] += entry.rows
+    for name, rows in sorted(in_warehouse.items()):
+        print(f"  {name:<34} {rows:>12,}")
+    print("\nQuarantined rows by reason")
+    keys = lake.ledger.keys(TelemetryQuarantine)
+    reasons = Counter(lake.read(TelemetryQuarantine, keys, columns=["reason"])["reason"].to_pylist())
+    for reason, count in reasons.most_common():
+        print(f"  {reason:<34} {count:>12,}")
+    print("\nFalls found against labelled")
+    for truth in sorted((data / "truth").iterdir()):
+        if (truth / "falls.csv").exists():
+            labelled, hits, false_alarms = falls_against_truth(lake, truth)
+            print(f"  {truth.name:<12} {hits:>5,} of {labelled:,} found, {false_alarms:,} alarms without a label")
+    alerts = lake.read(Alerts, lake.ledger.keys(Alerts), columns=["alert_id", "severity"]).to_pylist()
+    alerts += lake.read(IndexAlerts, lake.ledger.keys(IndexAlerts), columns=["alert_id", "severity"]).to_pylist()
+    severities = Counter({a["alert_id"]: a["severity"] for a in alerts}.values())
+    print(f"\nAlerts    {sum(severities.values()):,} " + ", ".join(f"{n} {s}" for s, n in severities.most_common()))
+    days = lake.ledger.keys(FhirResources)
+    bundles = sum(len(set(lake.read(FhirResources, [d], columns=["patient_id"])["patient_id"].to_pylist())) for d in days)
+    print(f"Bundles   {bundles:,} patient-days, {_count(FhirResources, lake):,} FHIR resources")
+    checks = check_results()
+    print("Checks    " + ", ".join(f"{n} {status}" for status, n in checks.most_common() if n))
+    print(f"Page      {data / 'reports' / 'pages' / 'index.html'}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the demonstration."""
+    parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.demo", description=__doc__)
+    parser.add_argument("--patients", type=int, default=5)
+    parser.add_argument("--days", type=int, default=2)
+    parser.add_argument("--rate-hz", type=float, default=50)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--start", type=dt.date.fromisoformat, default=dt.date(2026, 1, 5))
+    options = parser.parse_args(arguments)
+    data = Path(data_folder()).absolute()
+    started = time.monotonic()
+    try:
+        simulate(data, options)
+        run_days(options.start, options.start + dt.timedelta(days=options.days - 1))
+    except (subprocess.CalledProcessError, JobFailed) as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    report(Lake(), data)
+    print(f"Took      {time.monotonic() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,275 @@
+"""The mobility domain as assets: window features by the hour, gait by the day.
+
+Here: the Dagster skin, and what is read from the lake in which order. Not here: windows, features and gait
+themselves.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fallrisk_assets.clinic.contract import Patients
+from fallrisk_assets.clinic.identity import current_patients
+from fallrisk_assets.clinic.snapshots import snapshots
+from fallrisk_assets.contract import conform
+from fallrisk_assets.dashboards.sparkline import as_markdown, bars
+from fallrisk_assets.lake import Lake, Publication
+from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.lake.ledger import BucketEntry
+from fallrisk_assets.lake.tables import DataFile
+from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
+from fallrisk_assets.mobility.hours import hour_features, hour_start_us
+from fallrisk_assets.mobility.patient_days import DeviceHours, fold_patient_day, patient_days
+from fallrisk_assets.mobility.samples import DeviceSamples, device_samples, split_devices
+from fallrisk_assets.mobility.windows import WindowConfig
+from fallrisk_assets.partitions import (
+    daily,
+    device_bucket,
+    hourly,
+    hours_of_day,
+    local_day_hours,
+    previous_key,
+    window_of,
+)
+from fallrisk_assets.publishing import contract_asset, show
+from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry
+from fallrisk_assets.telemetry.ingest import TAIL_FACT, TAIL_S
+
+#: Raised whenever the same samples give other features: every hour then counts as changed.
+FEATURES_VERSION = "1"
+GAIT_VERSION = "1"
+
+_COLUMNS = [
+    "device_id",
+    "patient_id",
+    "position",
+    "ts",
+    "boot",
+    *(f"accel_{axis}_g" for axis in "xyz"),
+    *(f"gyro_{axis}_dps" for axis in "xyz"),
+]
+_hour_and_the_one_before = dg.TimeWindowPartitionMapping(
+    start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True
+)
+
+
+class _HourlyFeatures:
+    """One run over some hours: describes the buckets whose samples, or whose tail, changed."""
+
+    def __init__(self, lake: Lake, publication: Publication, config: WindowConfig) -> None:
+        self._lake = lake
+        self._publication = publication
+        self._config = config
+        keys = sorted(publication.keys)
+        before = sorted({previous_key(key) for key in keys} - set(keys))
+        self._keys = keys
+        self._entries = {key: lake.ledger.get(Telemetry, key) for key in keys}
+        self._entries |= {key: e for key in before if (e := lake.ledger.find(Telemetry, key)) is not None}
+        files = lake.files(Telemetry, keys) + lake.files(Telemetry, before, optional=True)
+        self._files: dict[tuple[str, int], list[DataFile]] = {}
+        for file in files:
+            self._files.setdefault((file.key, file.bucket or 0), []).append(file)
+        self.windows = dict.fromkeys(keys, 0)
+        self.unscored: dict[str, dict[str, int]] = {key: {} for key in keys}
+        self.kept = dict.fromkeys(keys, 0)
+
+    def run(self) -> None:
+        """Go through the buckets, each in order of time, so that the tail of an hour is still at hand."""
+        for key in self._keys:
+            self._publication.note_input(key, Telemetry.spec.identifier, self._entries[key].content_hash)
+        buckets = {int(b) for entry in self._entries.values() for b in entry.buckets if b != "-"}
+        for bucket in sorted(
+            buckets | {b for key in self._keys for b in self._publication.previous_buckets(key)}
+        ):
+            tails: dict[str, pa.Table] | None = None
+            for key in self._keys:
+                tails = self._bucket_hour(key, bucket, tails)
+
+    def _bucket_hour(
+        self, key: str, bucket: int, tails: dict[str, pa.Table] | None
+    ) -> dict[str, pa.Table] | None:
+        """Publish one bucket of one hour; returns its tails by device, None where it was not read."""
+        before = self._entries.get(previous_key(key))
+        mine = self._entries[key].buckets.get(str(bucket))
+        earlier = before.buckets.get(str(bucket)) if before else None
+        tail_hash = str(earlier.facts.get(TAIL_FACT, "")) if earlier else ""
+        input_hash = self._input_hash(mine, tail_hash)
+        known = self._publication.previous(key, bucket)
+        if known is not None and known.input_hash == input_hash:
+            self._publication.keep(key, bucket)
+            self.kept[key] += 1
+            return None
+        self._publication.mark(key, bucket, input_hash=input_hash, **{TAIL_FACT: tail_hash})
+        rows = self._read(key, bucket)
+        if rows.num_rows == 0:
+            return {}
+        if tails is None:
+            start = window_of(key)[0] - dt.timedelta(seconds=self._config.length_s)
+            tails = _by_device(self._read(previous_key(key), bucket, since=start)) if tail_hash else {}
+        start_us = hour_start_us(key)
+        described, own_tails = [], {}
+        cut = window_of(key)[1] - dt.timedelta(seconds=self._config.length_s)
+        for device_rows in split_devices(rows):
+            device_id = device_rows["device_id"][0].as_py()
+            own_tails[device_id] = _since(device_rows, cut)
+            if device_id in tails:
+                device_rows = pa.concat_tables([tails[device_id], device_rows])
+            described.append(hour_features(device_samples(device_rows), start_us, self._config))
+        table = pa.concat_tables(described).combine_chunks()
+        self._publication.add(key, table, bucket)
+        self.windows[key] += table.num_rows
+        counts = pc.value_counts(table["quality"].drop_null()).to_pylist()
+        for count in counts:
+            total = self.unscored[key]
+            total[count["values"]] = total.get(count["values"], 0) + count["counts"]
+        return own_tails
+
+    def _input_hash(self, mine: BucketEntry | None, tail_hash: str) -> str:
+        samples = mine.content_hash if mine else ""
+        return combined_hash([FEATURES_VERSION, str(self._config), samples, tail_hash])
+
+    def _read(self, key: str, bucket: int, since: dt.datetime | None = None) -> pa.Table:
+        where = None if since is None else pc.field("ts") >= pa.scalar(since, pa.timestamp("us", "UTC"))
+        files = self._files.get((key, bucket), [])
+        pieces = [self._lake.read_file(Telemetry, f, columns=_COLUMNS, where=where) for f in files]
+        return (
+            pa.concat_tables(pieces) if pieces else pa.table({"ts": pa.array([], pa.timestamp("us", "UTC"))})
+        )
+
+
+def _since(rows: pa.Table, start: dt.datetime) -> pa.Table:
+    """Return a copy of the rows from a time on, so that the rest can be forgotten."""
+    return rows.filter(pc.greater_equal(rows["ts"], pa.scalar(start, pa.timestamp("us", "UTC"))))
+
+
+def _by_device(rows: pa.Table) -> dict[str, pa.Table]:
+    return {part["device_id"][0].as_py(): part for part in split_devices(rows)} if rows.num_rows else {}
+
+
+def window_features_asset(config: WindowConfig) -> dg.AssetsDefinition:
+    """Return the asset of window features for a length and a hop of windows.
+
+    Args:
+        config: Windows; their length is at most the tail that samples keep a hash of.
+
+    Raises:
+        ValueError: windows longer than that tail: an hour would not notice that the hour before changed.
+    """
+    if config.length_s > TAIL_S:
+        raise ValueError(f"windows of {config.length_s} s reach further back than the tail of {TAIL_S} s")
+
+    @contract_asset(
+        WindowFeatures,
+        partitions_def=hourly,
+        group_name="mobility",
+        kinds=("python", "iceberg", "numba"),
+        deps=[dg.AssetDep("telemetry", partition_mapping=_hour_and_the_one_before)],
+    )
+    def window_features(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+        """Windows are anchored to the epoch; an hour reads the tail of the hour before.
+
+        Only the device buckets whose samples, or whose tail, changed are described anew.
+        """
+        run = _HourlyFeatures(lake, publication, config)
+        run.run()
+        for key, windows in run.windows.items():
+            unscored = run.unscored[key]
+            show(
+                publication,
+                key,
+                windows=windows,
+                **{"buckets left as they were": run.kept[key]},
+                **{f"not to be scored: {reason}": n for reason, n in sorted(unscored.items())},
+            )
+        context.log.info("%s windows described in %s hours", sum(run.windows.values()), len(run.windows))
+
+    return window_features
+
+
+window_features = window_features_asset(WindowConfig())
+
+
+@contract_asset(
+    DailyGait,
+    partitions_def=daily,
+    group_name="mobility",
+    kinds=("python", "iceberg", "numba"),
+    deps=[
+        dg.AssetDep("telemetry", partition_mapping=local_day_hours),
+        dg.AssetDep("device_hour_coverage", partition_mapping=local_day_hours),
+        "patients",
+    ],
+)
+def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """One row for each patient whose local day ends in this UTC day, from samples at 50 Hz.
+
+    One device's day is in memory at a time. Hours of the UTC day must have been published; those of the day
+    before may be missing (the first day).
+    """
+    for key in publication.keys:
+        rows = _patient_rows(lake, publication, key)
+        publication.add(key, conform(DailyGait, {name: [r[name] for r in rows] for name in _gait_columns()}))
+        steps = [(r["patient_id"], r["steps"]) for r in rows if r["steps"] is not None]
+        show(publication, key, patients=len(rows), steps=sum(n for _, n in steps))
+        if steps:
+            drawing = bars([p for p, _ in steps], [float(n) for _, n in steps], title="Steps by patient")
+            show(publication, key, preview=dg.MetadataValue.md(as_markdown(drawing, "Steps by patient")))
+        context.log.info("%s: gait of %s patients", key, len(rows))
+
+
+def _gait_columns() -> list[str]:
+    return list(DailyGait.to_schema().columns)
+
+
+def _patient_rows(lake: Lake, publication: Publication, key: str) -> list[dict]:
+    """Return the rows of one UTC day, by patient."""
+    hours, before = hours_of_day(key), hours_of_day(previous_key(key))
+    utc_day = window_of(key)[0].date()
+    for hour in (*before, *hours):
+        entry = lake.ledger.find(Telemetry, hour)
+        if entry is not None:
+            publication.note_input(key, f"{Telemetry.spec.identifier} {hour}", entry.content_hash)
+    columns = ["patient_id", "device_id", "hour", "clean_samples", "position"]
+    coverage = pa.concat_tables(
+        [
+            lake.read(DeviceHourCoverage, before, columns=columns, optional=True),
+            lake.read(DeviceHourCoverage, hours, columns=columns),
+        ]
+    )
+    files: dict[tuple[str, int], list[DataFile]] = {}
+    for file in lake.files(Telemetry, before, optional=True) + lake.files(Telemetry, hours):
+        files.setdefault((file.key, file.bucket or 0), []).append(file)
+    read = _reader(lake, files)
+    rows = []
+    for plan in patient_days(utc_day, coverage, _zones(lake, key)):
+        row = fold_patient_day(plan, read)
+        if row is not None:
+            rows.append({"day": utc_day, **row})
+    return rows
+
+
+def _reader(
+    lake: Lake, files: dict[tuple[str, int], list[DataFile]]
+) -> Callable[[DeviceHours], Iterable[DeviceSamples]]:
+    """Return a function that reads a device's samples hour by hour."""
+
+    def read(hours: DeviceHours) -> Iterator[DeviceSamples]:
+        bucket = device_bucket(hours.device_id)
+        for key in hours.keys:
+            for file in files.get((key, bucket), []):
+                where = pc.field("device_id") == hours.device_id
+                rows = lake.read_file(Telemetry, file, columns=_COLUMNS, where=where)
+                if rows.num_rows:
+                    yield device_samples(rows)
+
+    return read
+
+
+def _zones(lake: Lake, key: str) -> dict[str, str]:
+    """Return the zone of each patient whom the clinic knows by the wearable's id, as of a day."""
+    patients = current_patients(snapshots(lake, Patients, key), window_of(key)[0].date())
+    known = patients.select(["wearable_patient_id", "time_zone"]).to_pylist()
+    return {row["wearable_patient_id"]: row["time_zone"] for row in known if row["wearable_patient_id"]}

@@ -1,0 +1,68 @@
+"""A day's index of all patients: rows of `curated.fall_risk_index` from patients and daily gait.
+
+Here: which rows belong together. Not here: how the index is put together (`index.py`).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from fallrisk_assets.contract import conform
+from fallrisk_assets.risk.contract import FallRiskIndex
+from fallrisk_assets.risk.index import Gait, History, fall_risk_index
+from fallrisk_assets.risk.index_model import VERSION
+
+HISTORY_COLUMNS = tuple(History.__dataclass_fields__)
+GAIT_COLUMNS = tuple(Gait.__dataclass_fields__)
+
+
+def _input_hash(history: History | None, gait: Gait | None) -> str:
+    inputs = [None if part is None else asdict(part) for part in (history, gait)]
+    return hashlib.sha256(json.dumps([VERSION, *inputs], sort_keys=True).encode()).hexdigest()
+
+
+def index_table(patients: pa.Table, gait: pa.Table, day: date) -> pa.Table:
+    """Index of every patient who wears a device or is known to wear one.
+
+    Args:
+        patients: The clinic's current row of each patient: `wearable_patient_id` and `HISTORY_COLUMNS`.
+        gait: Rows of `daily_gait` of the day: patient_id (the wearables' id) and `GAIT_COLUMNS`.
+        day: The day.
+
+    Returns:
+        Rows of `FallRiskIndex` by patient id.
+    """
+    histories = {
+        row["wearable_patient_id"]: History(**{name: row[name] for name in HISTORY_COLUMNS})
+        for row in patients.select(["wearable_patient_id", *HISTORY_COLUMNS]).to_pylist()
+        if row["wearable_patient_id"] is not None
+    }
+    days = {
+        row["patient_id"]: Gait(**{name: row[name] for name in GAIT_COLUMNS})
+        for row in gait.select(["patient_id", *GAIT_COLUMNS]).to_pylist()
+    }
+    columns: dict[str, list[Any]] = {name: [] for name in FallRiskIndex.to_schema().columns}
+    for patient in sorted(histories.keys() | days.keys()):
+        history, walked = histories.get(patient), days.get(patient)
+        index = fall_risk_index(history, walked)
+        row = {
+            "patient_id": patient,
+            "day": day,
+            "probability_12m": index.probability_12m,
+            "lower_12m": index.lower_12m,
+            "upper_12m": index.upper_12m,
+            "band": index.band,
+            "status": index.status,
+            "reason": index.reason,
+            "confidence": index.confidence,
+            "components": index.components_json(),
+            "model_version": VERSION,
+            "input_hash": _input_hash(history, walked),
+        }
+        for name, value in row.items():
+            columns[name].append(value)
+    return conform(FallRiskIndex, columns)

@@ -1,0 +1,7 @@
+-- Devices without exactly one current version.
+SELECT device_id AS member, CAST(SUM(CASE WHEN is_current THEN 1 ELSE 0 END) AS INTEGER) AS current_versions
+FROM dim_device
+GROUP BY device_id
+HAVING SUM(CASE WHEN is_current THEN 1 ELSE 0 END) <> 1
+    OR SUM(CASE WHEN is_current <> (valid_to IS NULL) THEN 1 ELSE 0 END) > 0
+ORDER BY member

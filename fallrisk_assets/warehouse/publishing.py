@@ -1,0 +1,118 @@
+"""How a table of the warehouse becomes a Dagster asset: the same check, schema and reports as a lake table.
+
+Here: gathering validated slices of one table, one transaction, and the asset around them. Not here: any
+particular table (`assets.py`), DuckDB (`resource.py`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from fallrisk_assets.contract import ContractReport, ContractType
+from fallrisk_assets.lake import Lake, LedgerEntry, SliceRefused
+from fallrisk_assets.partitions import daily
+from fallrisk_assets.publishing import (
+    contract_check,
+    contract_spec,
+    report_publication,
+    retried_when_transient,
+)
+from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse, judge
+
+POOL = "warehouse"
+"""Writers of the warehouse share this pool of one."""
+
+
+class WarehousePublication:
+    """New contents of a table's partitions, gathered and then written in one transaction.
+
+    A table without slices has the same contents whatever the partition: what was added last is written.
+    """
+
+    def __init__(self, warehouse: Warehouse, model: ContractType, keys: Sequence[str], run_id: str) -> None:
+        self.model = model
+        self.keys = list(keys)
+        self.reports = {key: ContractReport(model) for key in self.keys}
+        self.entries: dict[str, LedgerEntry] = {}
+        self.shown: dict[str, dict[str, Any]] = {}
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._slices: dict[str, pa.Table] = {}
+
+    @property
+    def bad(self) -> dict[str, ContractReport]:
+        """Verdicts of the partitions that the contract refused."""
+        return {key: report for key, report in self.reports.items() if not report.passed}
+
+    def add(self, key: str, rows: pa.Table) -> ContractReport:
+        """Judge the rows of a whole partition and take them in if the contract accepts them."""
+        sliced = self.model.spec.slice_column is not None
+        report = judge(self.model, key if sliced else WHOLE_TABLE, rows)
+        self.reports[key] = report
+        if report.passed:
+            self._slices[key] = rows
+        return report
+
+    def commit(self) -> dict[str, LedgerEntry]:
+        """Write the accepted partitions in one transaction and return their ledger entries by key."""
+        if not self._slices:
+            return {}
+        if self.model.spec.slice_column is not None:
+            self.entries = self._warehouse.replace_slices(self.model, self._slices, self._run_id)
+            return self.entries
+        newest = {WHOLE_TABLE: self._slices[max(self._slices)]}
+        entry = self._warehouse.replace_slices(self.model, newest, self._run_id)[WHOLE_TABLE]
+        self.entries = dict.fromkeys(self._slices, entry)
+        return self.entries
+
+
+Body = Callable[[dg.AssetExecutionContext, Lake, Warehouse, WarehousePublication], None]
+
+
+def warehouse_asset(
+    model: ContractType, *, deps: Sequence[Any] = ()
+) -> Callable[[Body], dg.AssetsDefinition]:
+    """Make one step that publishes one table of the warehouse, a day or a range at a time.
+
+    The decorated function gets `(context, lake, warehouse, publication)` and calls `publication.add` once
+    per key of `publication.keys`.
+
+    Args:
+        model: The table.
+        deps: Upstream assets.
+    """
+
+    def build(body: Body) -> dg.AssetsDefinition:
+        spec = contract_spec(
+            model,
+            partitions_def=daily,
+            group_name="warehouse",
+            deps=deps,
+            kinds=("duckdb", "sql"),
+            description="\n\n".join(
+                t for t in ((model.__doc__ or "").strip(), (body.__doc__ or "").strip()) if t
+            ),
+        )
+
+        @dg.multi_asset(
+            name=model.spec.name,
+            specs=[spec],
+            check_specs=[contract_check(model, spec)],
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            required_resource_keys={"lake", "warehouse"},
+            pool=POOL,
+        )
+        def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
+            warehouse: Warehouse = context.resources.warehouse
+            publication = WarehousePublication(warehouse, model, list(context.partition_keys), context.run_id)
+            with retried_when_transient():
+                body(context, context.resources.lake, warehouse, publication)
+                yield from report_publication(context, spec, publication)
+            if publication.bad:
+                raise SliceRefused(model, publication.bad)
+
+        return step
+
+    return build

@@ -1,0 +1,197 @@
+import datetime as dt
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+
+from fallrisk_assets.contract import OUTSIDE_SLICE
+from fallrisk_assets.lake import Lake, MissingPartition, publication, tables
+from fallrisk_assets_tests.samples import Days, Readings, days, readings
+
+H7, H8, H9 = "2026-01-05-07:00", "2026-01-05-08:00", "2026-01-05-09:00"
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(root=str(tmp_path / "lake"))
+
+
+def publish(lake, keys, tables_by_key, run_id="run"):
+    with lake.publication(Readings, keys, run_id) as p:
+        for key, parts in tables_by_key.items():
+            for bucket, data in parts.items():
+                p.add(key, data, bucket)
+        p.commit()
+        return p
+
+
+def test_what_was_published_is_read_back_by_name_and_partition(lake):
+    publish(lake, [H7, H8], {H7: {1: readings(H7, 1), 2: readings(H7, 2)}, H8: {1: readings(H8, 1)}})
+    assert lake.read(Readings, [H7]).num_rows == 40
+    assert lake.read(Readings, [H7, H8]).num_rows == 60
+    assert lake.read(Readings, [H7], buckets=[2], columns=["device_id"])["device_id"].to_pylist() == ["imu-2"] * 20
+
+
+def test_a_partition_that_nobody_published_raises_and_is_never_an_empty_table(lake):
+    publish(lake, [H7], {H7: {1: readings(H7)}})
+    with pytest.raises(MissingPartition, match=r"clean\.readings 2026-01-05-08:00"):
+        lake.read(Readings, [H7, H8])
+    assert lake.read(Readings, [H7, H8], optional=True).num_rows == 20
+
+
+def test_a_partition_published_without_rows_is_there_and_empty(lake):
+    publish(lake, [H7], {})
+    assert lake.read(Readings, [H7]).num_rows == 0
+    assert lake.ledger.get(Readings, H7).rows == 0
+
+
+def test_publishing_again_replaces_the_partition_and_leaves_its_neighbours(lake):
+    publish(lake, [H7, H8], {H7: {1: readings(H7, rows=20)}, H8: {1: readings(H8)}})
+    publish(lake, [H7], {H7: {1: readings(H7, rows=5)}})
+    assert lake.read(Readings, [H7]).num_rows == 5
+    assert lake.read(Readings, [H8]).num_rows == 20
+
+
+def test_the_same_rows_give_the_same_content_hash_one_by_one_or_as_a_range(lake, tmp_path):
+    other = Lake(root=str(tmp_path / "other"))
+    publish(lake, [H7, H8], {H7: {1: readings(H7), 2: readings(H7, 2)}, H8: {1: readings(H8)}})
+    publish(other, [H8], {H8: {1: readings(H8)}})
+    publish(other, [H7], {H7: {2: readings(H7, 2), 1: readings(H7)}})
+    for key in (H7, H8):
+        assert lake.ledger.get(Readings, key).content_hash == other.ledger.get(Readings, key).content_hash
+
+
+def test_a_kept_bucket_stays_as_it_was_and_the_others_are_replaced(lake):
+    publish(lake, [H7], {H7: {1: readings(H7, 1), 2: readings(H7, 2), 3: readings(H7, 3)}})
+    before = {f.path for f in lake.files(Readings, [H7], buckets=[1])}
+    with lake.publication(Readings, [H7]) as p:
+        assert p.keep(H7, 1)
+        assert not p.keep(H7, 9)
+        p.add(H7, readings(H7, 2, rows=4), 2)
+        p.commit()
+    assert {f.path for f in lake.files(Readings, [H7], buckets=[1])} == before
+    assert {b: e.rows for b, e in lake.ledger.get(Readings, H7).buckets.items()} == {"1": 20, "2": 4}
+    assert lake.read(Readings, [H7]).num_rows == 24
+
+
+def test_rows_that_the_contract_refuses_are_not_published_and_the_good_partitions_are(lake):
+    publish(lake, [H7, H8], {H7: {1: readings(H7, rows=7)}, H8: {1: readings(H8, rows=7)}})
+    bad = readings(H8, lowest=np.full(20, 99, np.float32))
+    p = publish(lake, [H7, H8], {H7: {1: readings(H7)}, H8: {1: bad}})
+    assert list(p.bad) == [H8]
+    assert "20 × lowest: TOO_FAR" in p.bad[H8].sentence()
+    assert lake.read(Readings, [H7]).num_rows == 20
+    assert lake.read(Readings, [H8]).num_rows == 7, "the old version stays"
+
+
+def test_rows_outside_their_partition_or_bucket_are_refused(lake):
+    with lake.publication(Readings, [H7]) as p:
+        report = p.add(H7, readings(H8), 1)
+        assert report.counts == {f"ts: {OUTSIDE_SLICE}": 20}
+    with lake.publication(Readings, [H7]) as p:
+        assert p.add(H7, readings(H7, 2), 1).counts == {f"device_bucket: {OUTSIDE_SLICE}": 20}
+
+
+def test_leaving_without_a_commit_publishes_nothing_and_leaves_no_file(lake, tmp_path):
+    with lake.publication(Readings, [H7]) as p:
+        p.add(H7, readings(H7), 1)
+    assert not list((tmp_path / "lake").rglob("*.parquet"))
+    with pytest.raises(MissingPartition):
+        lake.read(Readings, [H7])
+
+
+def test_a_reader_can_look_at_the_table_as_of_an_earlier_snapshot(lake):
+    publish(lake, [H7], {H7: {1: readings(H7, rows=20)}}, "first")
+    publish(lake, [H7], {H7: {1: readings(H7, rows=3)}}, "second")
+    first, second = lake.snapshots(Readings)
+    assert (first["run_id"], second["run_id"]) == ("first", "second")
+    assert lake.read(Readings, [H7], as_of=first["snapshot_id"]).num_rows == 20
+    assert lake.read(Readings, [H7], as_of=second["snapshot_id"]).num_rows == 3
+
+
+def test_lineage_keeps_every_publication_with_its_inputs(lake):
+    for run, rows in (("aaaaaaaa", 3), ("bbbbbbbb", 4)):
+        with lake.publication(Readings, [H7], run) as p:
+            p.note_input(H7, "raw.drops", f"hash-{run}")
+            p.add(H7, readings(H7, rows=rows), 1)
+            p.commit()
+    found = lake.ledger.lineage(Readings, H7)
+    assert sorted((e["run_id"], e["rows"], e["inputs"]["raw.drops"]) for e in found) == [
+        ("aaaaaaaa", 3, "hash-aaaaaaaa"),
+        ("bbbbbbbb", 4, "hash-bbbbbbbb"),
+    ]
+
+
+def test_daily_tables_are_sliced_by_their_date(lake):
+    with lake.publication(Days, ["2026-01-05", "2026-01-06"]) as p:
+        p.add("2026-01-05", days("2026-01-05"))
+        p.add("2026-01-06", days("2026-01-06", 5))
+        p.commit()
+    assert lake.read(Days, ["2026-01-06"]).num_rows == 5
+    assert lake.ledger.keys(Days) == ["2026-01-05", "2026-01-06"]
+
+
+def test_a_commit_that_another_writer_forestalls_is_tried_again_on_the_fresh_table(lake, monkeypatch):
+    publish(lake, [H7], {H7: {1: readings(H7)}})
+    stale = lake.table(Readings)
+    publish(lake, [H8], {H8: {1: readings(H8)}})
+    handed_out = iter([stale])
+    load = lake.table
+
+    def first_a_stale_table(model):
+        return next(handed_out, None) or load(model)
+
+    monkeypatch.setattr(Lake, "table", lambda self, model: first_a_stale_table(model))
+    publish(lake, [H9], {H9: {1: readings(H9)}})
+    assert lake.read(Readings, [H7, H8, H9]).num_rows == 60
+
+
+def test_buckets_published_by_two_runs_at_once_are_both_on_record(lake):
+    publish(lake, [H7], {H7: {1: readings(H7, 1), 2: readings(H7, 2)}})
+    one, two = lake.publication(Readings, [H7]), lake.publication(Readings, [H7])
+    one.keep(H7, 2)
+    one.add(H7, readings(H7, 1, rows=3), 1)
+    two.keep(H7, 1)
+    two.add(H7, readings(H7, 2, rows=4), 2)
+    one.commit()
+    two.commit()
+    assert {b: e.rows for b, e in lake.ledger.get(Readings, H7).buckets.items()} == {"1": 3, "2": 4}
+    assert lake.read(Readings, [H7]).num_rows == 7
+
+
+def test_expiry_forgets_old_snapshots_and_keeps_the_rows(lake):
+    publish(lake, [H7], {H7: {1: readings(H7)}})
+    publish(lake, [H7], {H7: {1: readings(H7, rows=3)}})
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    assert tables.expire(lake.table(Readings), later) >= 1
+    assert lake.read(Readings, [H7]).num_rows == 3
+    assert len(lake.snapshots(Readings)) == 1
+
+
+def _killed_between(root: str, where: str) -> None:
+    lake = Lake(root=root)
+    if where == "before the commit":
+        publication.tables.replace_slices = lambda *_: os._exit(9)
+    else:
+        lake.ledger.put = lambda *_: os._exit(9)
+    with lake.publication(Readings, [H7]) as p:
+        p.add(H7, readings(H7, rows=11), 1)
+        p.commit()
+
+
+@pytest.mark.parametrize("where", ["before the commit", "between commit and ledger"])
+def test_a_killed_publication_leaves_the_old_or_the_new_version_and_can_be_run_again(lake, tmp_path, where):
+    publish(lake, [H7], {H7: {1: readings(H7, rows=20)}})
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_killed_between, args=(str(tmp_path / "lake"), where))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert lake.read(Readings, [H7]).num_rows in (20, 11)
+    assert lake.read(Readings, [H7]).num_rows == (20 if where == "before the commit" else 11)
+    publish(lake, [H7], {H7: {1: readings(H7, rows=11)}})
+    undisturbed = Lake(root=str(tmp_path / "undisturbed"))
+    publish(undisturbed, [H7], {H7: {1: readings(H7, rows=11)}})
+    assert lake.read(Readings, [H7]).equals(undisturbed.read(Readings, [H7]))
+    assert lake.ledger.get(Readings, H7).content_hash == undisturbed.ledger.get(Readings, H7).content_hash

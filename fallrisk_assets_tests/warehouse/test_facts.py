@@ -1,0 +1,141 @@
+"""Facts of a day: every measure has its denominator, and what was not measured stays null."""
+
+from datetime import date
+
+import pytest
+
+from fallrisk_assets.clinic.identity import resolve_assignments
+from fallrisk_assets.contract import validate
+from fallrisk_assets.warehouse.contract import FactAlert, FactDeviceDay, FactRiskScore
+from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
+from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day, fact_risk_score
+from fallrisk_assets.warehouse.history import natural_key
+from fallrisk_assets_tests.warehouse.rows import (
+    DAY,
+    alert,
+    alerts,
+    assignment,
+    assignments,
+    at,
+    coverage,
+    device_hour,
+    index,
+    index_alerts,
+    indices,
+    patient,
+    patients,
+    silent_hour,
+)
+
+WEARERS = Wearers(patient_versions(patients(patient(), patient("PAT000002", "pt-2")), DAY))
+
+
+def device_days(*hours: dict, assigned: tuple[dict, ...] = ()) -> list[dict]:
+    table = fact_device_day(coverage(*hours), DAY, WEARERS, resolve_assignments(assignments(*assigned)))
+    assert validate(FactDeviceDay, table).passed, validate(FactDeviceDay, table).sentence()
+    return table.to_pylist()
+
+
+def test_a_score_belongs_to_the_clinics_patient_and_a_missing_one_is_null_with_its_reason():
+    table = fact_risk_score(indices(index(), index("pt-2", probability=None)), DAY, WEARERS)
+    assert validate(FactRiskScore, table).passed
+    scored, silent = table.to_pylist()
+    assert scored["patient_key"] == natural_key("PAT000001")
+    assert scored["probability_12m"] == 0.3
+    assert scored["date_id"] == 20260105
+    assert silent["probability_12m"] is None
+    assert (silent["status"], silent["reason"], silent["band"]) == (
+        "NOT_SCORED",
+        "WEAR_TOO_SHORT",
+        "NOT_SCORED",
+    )
+
+
+def test_a_score_of_somebody_the_clinic_does_not_know_is_kept_without_a_key():
+    [row] = fact_risk_score(indices(index("pt-9")), DAY, WEARERS).to_pylist()
+    assert row["patient_key"] is None
+    assert row["wearable_patient_id"] == "pt-9"
+
+
+def test_hours_of_a_device_add_up_to_its_day():
+    hours = [
+        device_hour(hour=0),
+        device_hour(
+            hour=1, wear_fraction=0.25, battery_fraction=0.4, gap_count=2, gap_s=30.0, clean_samples=90_000
+        ),
+        device_hour(hour=2, wear_fraction=0.0, verdict="NOT_WORN", battery_fraction=0.8),
+    ]
+    [day] = device_days(*hours)
+    assert (day["hours"], day["hours_ok"], day["hours_not_worn"], day["hours_no_data"]) == (3, 2, 1, 0)
+    assert day["wear_hours"] == pytest.approx(1.25)
+    assert day["clean_samples"] == 450_000
+    assert day["received_lines"] == 540_030
+    assert day["completeness"] == pytest.approx(450 / 540)
+    assert (day["gap_count"], day["gap_s"]) == (2, 30.0)
+    assert (day["battery_lowest"], day["battery_last"]) == (pytest.approx(0.4), pytest.approx(0.8))
+    assert day["patient_key"] == natural_key("PAT000001")
+    assert day["is_final"]
+
+
+def test_what_was_not_measured_is_null_and_never_0():
+    [day] = device_days(silent_hour(hour=0), silent_hour(hour=1))
+    for column in ("wear_hours", "completeness", "battery_lowest", "battery_last", "rate_hz", "firmware"):
+        assert day[column] is None, column
+    assert day["hours_no_data"] == 2
+
+
+def test_unknown_wear_of_some_hours_is_left_out_of_the_sum_and_not_taken_for_0():
+    [day] = device_days(silent_hour(hour=0), device_hour(hour=1, wear_fraction=0.5))
+    assert day["wear_hours"] == pytest.approx(0.5)
+
+
+def test_a_day_with_one_provisional_hour_is_not_final():
+    [day] = device_days(device_hour(hour=0), device_hour(hour=1, state="PROVISIONAL"))
+    assert not day["is_final"]
+
+
+def test_a_device_handed_over_within_an_hour_counts_for_each_wearer_from_the_handover_on():
+    hours = [device_hour(hour=11), device_hour(hour=12), device_hour("imu-1", "pt-2", 12)]
+    assigned = (assignment(end=12.5), assignment(patient="pt-2", start=12.5))
+    first, second = device_days(*hours, assigned=assigned)
+    assert (first["wearable_patient_id"], first["event_at"], first["hours"]) == ("pt-1", at(11), 2)
+    assert (second["wearable_patient_id"], second["event_at"], second["hours"]) == ("pt-2", at(12.5), 1)
+
+
+def test_a_device_that_nobody_wears_has_a_day_without_a_patient():
+    [day] = device_days(device_hour(patient=""))
+    assert day["wearable_patient_id"] == ""
+    assert day["patient_key"] is None
+
+
+def test_the_firmware_of_the_day_is_the_last_one_since_it_was_sent_without_another():
+    versions = ["2.4.1", "2.5.0", "2.4.1", "2.5.0", None, "2.5.0"]
+    hours = [device_hour(hour=hour, firmware=version) for hour, version in enumerate(versions)]
+    [day] = device_days(*reversed(hours))
+    assert (day["firmware"], day["firmware_since"]) == ("2.5.0", at(3))
+
+
+def test_an_alert_stands_in_the_day_once_as_it_was_last():
+    hourly = alerts(
+        alert(hour=at(4), state="ACKNOWLEDGED", acknowledged_at=at(4.2)),
+        alert(hour=at(3)),
+        alert("a2", patient=None, device="imu-9", opened_at=at(1), last_seen_at=at(2)),
+    )
+    table = fact_alert(hourly, index_alerts(alert("a3", device=None, opened_at=at(0))), DAY, WEARERS)
+    assert validate(FactAlert, table).passed, validate(FactAlert, table).sentence()
+    rows = {row["alert_id"]: row for row in table.to_pylist()}
+    assert list(rows) == ["a3", "a2", "a1"]
+    assert (rows["a1"]["state"], rows["a1"]["acknowledged_at"], rows["a1"]["origin"]) == (
+        "ACKNOWLEDGED",
+        at(4.2),
+        "hourly",
+    )
+    assert rows["a2"]["patient_key"] is None
+    assert rows["a3"]["device_key"] is None
+    assert rows["a3"]["origin"] == "index"
+
+
+def test_a_day_without_anything_gives_tables_without_rows():
+    assert fact_alert(alerts(), index_alerts(), DAY, WEARERS).num_rows == 0
+    assert fact_risk_score(indices(), date(2026, 1, 6), WEARERS).num_rows == 0
+    assert device_days() == []
