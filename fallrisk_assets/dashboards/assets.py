@@ -29,6 +29,9 @@ from fallrisk_assets.telemetry.contract import TelemetryDrops
 FOLDER = "pages"
 """Folder of the pages inside the reports' folder."""
 
+ALSO_BEFORE = ("fhir_bundles", "warehouse_snapshot")
+"""Whose checks a page shows: it comes last, else the same day could give two different pages."""
+
 _KEYS: dict[ContractType, str] = {TelemetryDrops: "raw_telemetry"}
 
 
@@ -40,7 +43,7 @@ def asset_key(model: ContractType) -> str:
 @dg.asset(
     name="day_page",
     partitions_def=daily,
-    deps=[asset_key(model) for model in (*HOURLY, *DAILY)],
+    deps=[*(asset_key(model) for model in (*HOURLY, *DAILY)), *ALSO_BEFORE],
     group_name="dashboards",
     kinds={"python", "plotly", "html"},
     owners=["team:data-engineering"],

@@ -34,6 +34,7 @@ from fallrisk_assets.dashboards.model import (
 )
 from fallrisk_assets.dashboards.quality import build_quality
 from fallrisk_assets.dashboards.values import finite, natural, share
+from fallrisk_assets.dashboards.wording import COMPONENT_LABELS, sentence_case
 
 AROUND_IMPACT_S = 10.0
 """Seconds of signal shown before and after an impact."""
@@ -217,8 +218,7 @@ def parse_components(text: str | None) -> tuple[Component, ...]:
 
 
 def _label(name: str) -> str:
-    text = name.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
+    return COMPONENT_LABELS.get(name) or sentence_case(name)
 
 
 def _by_patient(table: pa.Table | None) -> dict[str, list[dict[str, Any]]]:

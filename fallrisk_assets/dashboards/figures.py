@@ -26,10 +26,29 @@ _BAND_COLOURS = {"high": "var(--high)", "medium": "var(--medium)", "low": "var(-
 _VERDICT_COLOURS = {"OK": "var(--ok)", "NOT_WORN": "var(--idle)"}
 _MAX_NAME = 24
 _MAX_PARTS = 12
-_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
-
-# The same for everyone, so that two patients' days can be compared at a glance.
-_MINUTES_AXIS = {"range": [0, 63], "tickvals": [0, 30, 60]}
+_TICKS = (
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.15,
+    0.2,
+    0.25,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+    0.98,
+    0.99,
+    0.995,
+)
 
 Figure = dict[str, Any]
 
@@ -119,7 +138,7 @@ def timeline(patient: Patient) -> Figure | None:
         (
             "Signal lost (min)" if any(lost) else "Signal lost (min): none",
             [_bars(hours, x, [_minutes(gap) for gap in lost], "var(--gap)", "%{y:.1f} min lost")],
-            _MINUTES_AXIS,
+            _minutes_axis([_minutes(gap) for gap in lost]),
         ),
     ]
     walked = [hour.walking_minutes for hour in hours]
@@ -128,7 +147,7 @@ def timeline(patient: Patient) -> Figure | None:
             (
                 "Walking-like movement (min)",
                 [_bars(hours, x, walked, "var(--walk)", "%{y:.1f} min walking-like")],
-                _MINUTES_AXIS,
+                _minutes_axis(walked),
             )
         )
     if any(hour.windows_scored or hour.windows_not_scored for hour in hours):
@@ -323,7 +342,7 @@ def _stack(panels: list[tuple[str, list[dict[str, Any]], dict[str, Any]]], falls
         shapes.append(_line(x0=hour, x1=hour, y0=0, y1=1, yref="paper", color="var(--high)", dash="dash"))
         notes.append(
             _note(
-                x=hour, y=0, yref="paper", yshift=-16, text="▼ fall", yanchor="top",
+                x=hour, y=0, yref="paper", yshift=-16, text="▼", yanchor="top",
                 xanchor="right" if hour > 22 else "left" if hour < 2 else "center", color="var(--high)",
             )
         )  # fmt: skip
@@ -449,6 +468,13 @@ def _probability(patient: Patient) -> float:
 
 def _minutes(seconds: float | None) -> float | None:
     return None if seconds is None else seconds / 60
+
+
+def _minutes_axis(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return one of three axes, so that days can be compared and small values still be seen."""
+    highest = max((value for value in values if value is not None), default=0.0)
+    top = next(top for top in (15, 30, 60) if highest <= top or top == 60)
+    return {"range": [0, 1.05 * top], "tickvals": [0, top / 2, top]}
 
 
 def _round(value: float, digits: int = 2) -> float:

@@ -149,6 +149,7 @@ def _embed(pool: FigurePool, identity: str, figure: figures.Figure | None) -> Ma
     )
 
 
-def _worst_first(device: DeviceDay) -> tuple[int, int]:
-    bad = sum(cell is not None and cell.verdict not in ("OK", "NOT_WORN") for cell in device.cells)
-    return -bad, 0
+def _worst_first(device: DeviceDay) -> int:
+    """Return a sort key by hours in trouble; an hour without data is none: nobody wears it all day."""
+    bad = sum(cell is not None and cell.verdict not in ("OK", "NOT_WORN", "NO_DATA") for cell in device.cells)
+    return -bad

@@ -124,7 +124,6 @@ def _devices(
     devices = []
     for device_id in sorted({*by_device, *late} - {""}, key=natural):
         rows = sorted(by_device[device_id], key=lambda row: (row["hour"], str(row["patient_id"])))
-        newest = rows[-1] if rows else {}
         state = last_state.get(device_id, {})
         devices.append(
             DeviceDay(
@@ -137,7 +136,7 @@ def _devices(
                 quarantined=sum(row.get("quarantined_lines") or 0 for row in rows),
                 late_drops=len(late[device_id]),
                 battery_fraction=_last_known(rows, "battery_fraction"),
-                firmware=newest.get("firmware"),
+                firmware=next((str(row["firmware"]) for row in rows[::-1] if row.get("firmware")), None),
                 state=state.get("state"),
                 state_detail=state.get("detail"),
             )

@@ -72,6 +72,14 @@ GAIT_LABELS: dict[str, tuple[str, str, float]] = {
 """Gait measures that a page shows, in order: label, unit, factor from the table's unit."""
 
 
+COMPONENT_LABELS = {
+    "base": "Base",
+    "parkinsons_disease": "Parkinson’s disease",
+    "medicine_count": "Number of medicines",
+    **{name: label for name, (label, _, _) in GAIT_LABELS.items()},
+}
+"""Parts of the index whose names do not read well by themselves."""
+
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",

@@ -82,6 +82,8 @@ def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:
     start = flag_history_start(day)
     history = [k for k in lake.ledger.keys(FallRiskIndex) if day_key(start) <= k < key]
     inputs: tuple[tuple[ContractType, list[str]], ...] = (
+        (Patients, [k for k in lake.ledger.keys(Patients) if k <= key]),
+        (PatientIdentity, [k for k in lake.ledger.keys(PatientIdentity) if k <= key]),
         (DailyGait, [key]),
         (FallRiskIndex, [*history, key]),
         (IndexAlerts, [key]),

@@ -74,8 +74,14 @@ def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
     """Return a text column as integer codes and the texts that they stand for."""
     column = table[name]
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), encoded.dictionary.to_pylist()
+    if pa.types.is_dictionary(array.type):
+        return array.indices.to_numpy(zero_copy_only=False).astype(np.int32), array.dictionary.to_pylist()
+    # Neighbours are nearly always equal: runs cost a quarter of a dictionary.
+    runs = pc.run_end_encode(array)
+    encoded = runs.values.dictionary_encode()
+    lengths = np.diff(runs.run_ends.to_numpy(), prepend=0)
+    codes = np.repeat(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32), lengths)
+    return codes, encoded.dictionary.to_pylist()
 
 
 def _microseconds(table: pa.Table, name: str) -> np.ndarray:
@@ -100,16 +106,18 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
         raise ValueError(f"rows of several devices: {sorted(devices)[:3]}; split them by device first")
     patient, patients = _codes(rows, "patient_id")
     position, positions = _codes(rows, "position")
-    pair = patient * len(positions) + position
-    pairs, wearer = np.unique(pair, return_inverse=True)
-    wearers = tuple(Wearer(patients[p // len(positions)], positions[p % len(positions)]) for p in pairs)
+    if len(patients) == len(positions) == 1:
+        wearers, wearer = (Wearer(patients[0], positions[0]),), np.zeros(rows.num_rows, np.int32)
+    else:
+        pairs, codes = np.unique(patient * len(positions) + position, return_inverse=True)
+        wearers = tuple(Wearer(patients[p // len(positions)], positions[p % len(positions)]) for p in pairs)
+        wearer = codes.astype(np.int32)
     time_us = _microseconds(rows, "ts")
     boot = _numbers(rows, "boot").astype(np.int32)
     accel = np.stack([_numbers(rows, f"accel_{axis}_g").astype(np.float32, copy=False) for axis in "xyz"])
     gyro = None
     if any(rows[f"gyro_{axis}_dps"].null_count < rows.num_rows for axis in "xyz"):
         gyro = np.stack([_numbers(rows, f"gyro_{axis}_dps").astype(np.float32, copy=False) for axis in "xyz"])
-    wearer = wearer.astype(np.int32)
     steps = np.diff(time_us)
     if (steps < 0).any():
         order = np.argsort(time_us, kind="stable")

@@ -212,7 +212,7 @@ def umafall_tables(folder: Path, position: str) -> list[TrialTable]:
             f"UMAFall {position}, held-out, no gyroscope",
             trials,
             cross_validate(trials, position, use_gyro=False),
-            THRESHOLDS,
+            threshold,
         ),
         tabulate(f"UMAFall {position}, baseline 2.5 g", trials, threshold_scores(trials), 2.5),
         tabulate(f"UMAFall {position}, baseline impact + posture", trials, rule_scores(trials), 0.5),

@@ -23,16 +23,16 @@ def find_copies(rows: DeviceRows, chosen: np.ndarray) -> tuple[np.ndarray, np.nd
     a key differ, all of its rows conflict.
 
     Args:
-        rows: rows of one device, in the order of their provenance.
-        chosen: indices of the rows to look at, in any order.
+        rows: rows of one device.
+        chosen: indices of the rows to look at; of equal rows the first in this order stays.
 
     Returns:
         Indices of duplicates and of conflicting rows.
     """
-    by_key = chosen if _ascends(chosen) else np.sort(chosen)
-    boot, seq = np.take(rows.boot, by_key), np.take(rows.seq, by_key)
+    by_key = chosen
+    boot, seq = np.take(rows.boot, chosen), np.take(rows.seq, chosen)
     if not _keys_do_not_decrease(boot, seq):
-        by_key = by_key[np.lexsort((seq, boot))]
+        by_key = chosen[np.lexsort((seq, boot))]
     fate = _judge_copies(
         by_key,
         rows.boot,
@@ -45,14 +45,6 @@ def find_copies(rows: DeviceRows, chosen: np.ndarray) -> tuple[np.ndarray, np.nd
         rows.firmware_code,
     )
     return by_key[fate == _REPEATS], by_key[fate == _CONFLICTS]
-
-
-@njit(nogil=True, cache=True)
-def _ascends(indices):
-    for i in range(1, indices.size):
-        if indices[i] < indices[i - 1]:
-            return False
-    return True
 
 
 @njit(nogil=True, cache=True)

@@ -38,6 +38,7 @@ from fallrisk_assets.telemetry.gather import bad_line_time_us, gather_device_hou
 from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop, place_rows
 from fallrisk_assets.telemetry.parsed import HOUR_US
 from fallrisk_assets.telemetry.reasons import Reason
+from fallrisk_assets.telemetry.requests import wearers
 from fallrisk_assets.telemetry.shelf import DropShelf
 
 #: Raised whenever a rule changes what the same drops give: every hour then counts as changed.
@@ -295,11 +296,9 @@ class Ingest:
             self._index.add(key, table, bucket)
             self._index.mark(key, bucket, input_hash=indexed)
         final = self._watermark >= window_of(key)[1]
+        start_us = _us(window_of(key)[0])
         who = [
-            f"{device} {a.patient_id} {a.from_us} {a.to_us} {a.position}"
-            for device in devices
-            for a in self._assignments.get(device, ())
-            if a.from_us < _us(window_of(key)[1]) and a.to_us > _us(window_of(key)[0])
+            f"{device} {a}" for device in devices for a in wearers(self._assignments.get(device, ()), start_us)
         ]
         input_hash = combined_hash([RULES_VERSION, indexed, str(final), *who])
         previous = self._samples.previous(key, bucket)

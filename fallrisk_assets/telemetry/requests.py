@@ -110,13 +110,23 @@ def hours_where_assignments_differ(
         new: Assignments as known now.
         published: Hourly keys that exist.
     """
-    changed: list[tuple[int, int]] = []
-    for device in sorted(set(old) | set(new)):
-        before, after = set(old.get(device, ())), set(new.get(device, ()))
-        changed += [(a.from_us, a.to_us) for a in before ^ after]
     hours = []
+    devices = sorted(set(old) | set(new))
     for key in published:
-        start = int(window_of(key)[0].timestamp()) * 1_000_000
-        if any(low < start + _HOUR_US and start < high for low, high in changed):
+        start_us = int(window_of(key)[0].timestamp()) * 1_000_000
+        if any(
+            wearers(old.get(device, ()), start_us) != wearers(new.get(device, ()), start_us)
+            for device in devices
+        ):
             hours.append(key)
     return sorted(hours)
+
+
+def wearers(assignments: Sequence[Assignment], hour_start_us: int) -> list[Assignment]:
+    """Return a device's assignments within one hour, cut to it: what an hour knows of who wore it."""
+    end_us = hour_start_us + _HOUR_US
+    return sorted(
+        Assignment(a.patient_id, max(a.from_us, hour_start_us), min(a.to_us, end_us), a.position)
+        for a in assignments
+        if a.from_us < end_us and hour_start_us < a.to_us
+    )

@@ -223,6 +223,7 @@ def test_components_start_with_the_base_and_go_by_size() -> None:
     assert [part.label for part in parse_components('{"falls_past_12_months": 1}')] == [
         "Falls past 12 months"
     ]
+    assert [part.label for part in parse_components('{"cadence_spm": 1}')] == ["Cadence"]
     assert parse_components(None) == parse_components("{}") == ()
 
 
@@ -277,6 +278,17 @@ def test_an_hour_that_was_not_computed_is_no_cell() -> None:
     assert quality.devices is not None
     cells = quality.devices[0].cells
     assert [cell is None for cell in cells] == [False] * 5 + [True] * 19
+
+
+def test_firmware_and_battery_are_the_last_known_ones() -> None:
+    coverage = a_day(1).coverage
+    assert coverage is not None
+    rows = coverage.to_pylist()
+    rows[-1].update(firmware=None, battery_fraction=None, verdict="NO_DATA")
+    rows[-2].update(firmware="2.5.0", battery_fraction=0.5)
+    devices = build_day(DayInputs(DAY, coverage=pa.Table.from_pylist(rows))).quality.devices
+    assert devices is not None
+    assert (devices[0].firmware, devices[0].battery_fraction) == ("2.5.0", 0.5)
 
 
 def test_failed_checks_come_first() -> None:

@@ -137,6 +137,14 @@ def test_the_waterfall_ends_at_the_sum_of_all_parts() -> None:
     assert steps["base"][-1] + steps["x"][-1] == pytest.approx(ends[1], abs=1e-3)
 
 
+def test_checks_are_counted_and_only_those_that_did_not_pass_stand_open(html: str) -> None:
+    assert "1 of 3 checks passed, 1 failed, 1 did not run for this day." in html
+    table = html.split('id="checks-table"')[1].split("</table>")[0]
+    assert "✕ failed" in table
+    assert "– not run" in table
+    assert "✓ passed" not in table
+
+
 def test_nobody_who_is_not_scored_is_drawn_in_the_overview() -> None:
     figure = figures.overview(build_day(a_day()).patients)
     assert figure is not None

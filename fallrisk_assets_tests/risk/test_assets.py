@@ -1,0 +1,147 @@
+"""The hourly and daily assets: each fall once, in its hour, whether hours run one by one or as a range."""
+
+import datetime as dt
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fallrisk_assets.contract import arrow_schema, conform
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.partitions import device_bucket, hour_key, window_of
+from fallrisk_assets.risk import synthetic_motion as motion
+from fallrisk_assets.risk.assets import fall_events, fall_risk_index, window_scores
+from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.telemetry.contract import Telemetry
+from fallrisk_assets.telemetry.ingest import STATE_FACT, TAIL_FACT
+
+FIRST, SECOND = "2026-01-05-07:00", "2026-01-05-08:00"
+EDGE = window_of(SECOND)[0]
+EDGE_US = int(EDGE.timestamp()) * 1_000_000
+RANGE = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": SECOND}
+DEVICE, OTHER, SILENT = "imu-10001", "imu-10002", "imu-10003"
+
+
+def samples(device, impact_us, stop_us=None):
+    ts, accel, gyro = motion.fall(at_s=20.0).sample(50.0, seed=2, start_us=impact_us - 20_000_000)
+    keep = ts < (stop_us or ts[-1] + 1)
+    ts, accel, gyro = ts[keep], accel[keep], gyro[keep]
+    n = len(ts)
+    return conform(
+        Telemetry,
+        {
+            "device_bucket": [device_bucket(device)] * n,
+            "device_id": [device] * n,
+            "patient_id": ["pt-" + device[-1]] * n,
+            "position": ["waist"] * n,
+            "ts": pa.array(ts, pa.int64()).cast(pa.timestamp("us", "UTC")),
+            "boot": [1] * n,
+            "seq": np.arange(n),
+            **{f"accel_{x}_g": accel[:, k] for k, x in enumerate("xyz")},
+            **{f"gyro_{x}_dps": gyro[:, k] for k, x in enumerate("xyz")},
+        },
+    )
+
+
+def publish(lake, devices, *, state="FINAL"):
+    """Publish both hours of telemetry of some devices: rows, tail fact and state, as the ingestion does."""
+    with lake.publication(Telemetry, [FIRST, SECOND]) as publication:
+        for key in (FIRST, SECOND):
+            start, end = (pa.scalar(t, pa.timestamp("us", "UTC")) for t in window_of(key))
+            for rows in devices:
+                bucket = device_bucket(rows["device_id"][0].as_py())
+                ts = rows["ts"]
+                part = rows.filter(
+                    pa.compute.and_(pa.compute.greater_equal(ts, start), pa.compute.less(ts, end))
+                )
+                assert publication.add(key, part, bucket).passed
+                facts = {STATE_FACT: state if key == SECOND else "FINAL"}
+                if part.num_rows:
+                    facts[TAIL_FACT] = str(hash(part["ts"][-1].as_py().isoformat()))
+                publication.mark(key, bucket, input_hash="given", **facts)
+        publication.commit()
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(root=str(tmp_path / "lake"))
+
+
+def run(lake, *, partition=None, tags=None):
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [dg.AssetSpec("telemetry", partitions_def=fall_events.partitions_def), fall_events],
+            selection=[fall_events],
+            partition_key=partition,
+            tags=tags,
+            resources={"lake": lake},
+            instance=instance,
+        )
+    assert result.success
+    return result
+
+
+DEVICES = (
+    lambda: samples(DEVICE, EDGE_US - 2_000_000),  # impact before the hour, decided in it
+    lambda: samples(OTHER, EDGE_US - 600_000_000),  # wholly in the first hour
+    lambda: samples(SILENT, EDGE_US - 2_500_000, EDGE_US),  # its record ends with the first hour
+)
+
+
+def test_each_fall_is_in_the_hour_of_its_decision_one_by_one_and_as_a_range(lake, tmp_path):
+    devices = [make() for make in DEVICES]
+    publish(lake, devices)
+    for key in (FIRST, SECOND):
+        run(lake, partition=key)
+    hours = {key: lake.read(FallEvents, [key]) for key in (FIRST, SECOND)}
+    assert hours[FIRST]["device_id"].to_pylist() == [OTHER]
+    assert DEVICE in hours[SECOND]["device_id"].to_pylist()
+    assert all(hour_key(t) == SECOND for t in hours[SECOND]["decided_at"].to_pylist())
+    assert all(t < EDGE for t in hours[SECOND]["impact_at"].to_pylist())
+
+    ranged = Lake(root=str(tmp_path / "ranged"))
+    publish(ranged, devices)
+    run(ranged, tags=RANGE)
+    for key in (FIRST, SECOND):
+        assert ranged.read(FallEvents, [key]) == hours[key]
+        assert (
+            ranged.ledger.get(FallEvents, key).content_hash == lake.ledger.get(FallEvents, key).content_hash
+        )
+
+
+def test_an_hour_whose_samples_did_not_change_is_left_as_it_was(lake):
+    publish(lake, [make() for make in DEVICES])
+    run(lake, partition=FIRST)
+    before = lake.ledger.get(FallEvents, FIRST)
+    run(lake, partition=FIRST)
+    after = lake.ledger.get(FallEvents, FIRST)
+    assert after.content_hash == before.content_hash
+    assert after.snapshot_id == before.snapshot_id
+
+
+def test_an_unfinished_hour_waits_for_the_samples_that_decide(lake):
+    publish(lake, [samples(DEVICE, EDGE_US + 60_000_000, EDGE_US + 62_000_000)], state="PROVISIONAL")
+    run(lake, partition=SECOND)
+    assert lake.read(FallEvents, [SECOND]).num_rows == 0
+    publish(lake, [samples(DEVICE, EDGE_US + 60_000_000)])
+    run(lake, partition=SECOND)
+    assert lake.read(FallEvents, [SECOND]).num_rows == 1
+
+
+def test_a_hidden_hour_is_refused_by_name(lake):
+    with pytest.raises(Exception, match=rf"clean.telemetry {FIRST}: nothing has been published"):
+        run(lake, partition=FIRST)
+
+
+def test_the_assets_say_what_they_are():
+    for asset in (fall_events, window_scores, fall_risk_index):
+        (spec,) = asset.specs
+        assert spec.group_name == "risk"
+        assert len(spec.description) > 80
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert all(c.description for c in columns)
+    assert arrow_schema(FallEvents).names == [
+        c.name for c in next(iter(fall_events.specs)).metadata["dagster/column_schema"].columns
+    ]
+    assert dt.timedelta(hours=1) == window_of(FIRST)[1] - window_of(FIRST)[0]

@@ -1,0 +1,144 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fallrisk_assets.definitions import build_defs
+from fallrisk_assets.partitions import daily, hourly
+
+PACKAGE = Path(__file__).parent.parent / "fallrisk_assets"
+
+
+@pytest.fixture(scope="module")
+def defs():
+    return build_defs("local")
+
+
+def test_the_graph_holds_exactly_these_assets(defs):
+    found = {}
+    for spec in defs.resolve_all_asset_specs():
+        found.setdefault(spec.group_name, set()).add(spec.key.to_user_string())
+    assert found == {
+        "telemetry": {"raw_telemetry", "telemetry_quarantine", "telemetry", "device_hour_coverage"},
+        "mobility": {"window_features", "daily_gait"},
+        "risk": {"fall_events", "window_scores", "fall_risk_index"},
+        "alerts": {
+            "device_states",
+            "alert_actions",
+            "alerts",
+            "alert_deliveries",
+            "index_alerts",
+            "index_alert_deliveries",
+        },
+        "clinic": {"patients", "patient_identity", "device_assignment", "care_contacts", "identity_quarantine"},
+        "fhir": {"fhir_resources", "fhir_bundles"},
+        "warehouse": {
+            "dim_date",
+            "dim_site",
+            "dim_patient",
+            "dim_device",
+            "fact_risk_score",
+            "fact_alert",
+            "fact_device_day",
+            "warehouse_snapshot",
+        },
+        "dashboards": {"day_page"},
+    }
+
+
+def test_every_asset_is_partitioned_owned_described_and_has_kinds(defs):
+    for spec in defs.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        assert spec.partitions_def in (hourly, daily), name
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert len(spec.description or "") > 40, name
+
+
+def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
+    graph = defs.resolve_asset_graph()
+    checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
+    tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
+    assert len(tables) == 26
+    for spec in tables:
+        name = spec.key.to_user_string()
+        assert (name, "keeps_its_contract") in checks
+        key = dg.AssetCheckKey(spec.key, "keeps_its_contract")
+        assert graph.get(key).blocking, name
+        assert all(c.description for c in spec.metadata["dagster/column_schema"].columns), name
+
+
+def test_every_check_reads_as_a_sentence(defs):
+    graph = defs.resolve_asset_graph()
+    for key in graph.asset_check_keys:
+        description = graph.get(key).description or ""
+        assert re.match(r"^[A-Z].* .*\.", description), f"{key.to_user_string()}: {description!r}"
+
+
+def test_three_jobs_cover_every_asset_once(defs):
+    covered = []
+    for name in ("telemetry_hourly", "identity_daily", "lakehouse_daily"):
+        covered += [k.to_user_string() for k in defs.resolve_job_def(name).asset_layer.executable_asset_keys]
+    everything = sorted(s.key.to_user_string() for s in defs.resolve_all_asset_specs())
+    assert sorted(covered) == everything
+
+
+@pytest.mark.parametrize("environment", ["local", "aws"])
+def test_both_environments_load_with_no_variable_set(environment):
+    code = (
+        "import os\n"
+        "for name in [n for n in os.environ if n.startswith(('FALLRISK', 'AWS', 'DAGSTER'))]: del os.environ[name]\n"
+        "import dagster as dg\n"
+        "from fallrisk_assets.definitions import build_defs\n"
+        f"dg.Definitions.validate_loadable(build_defs({environment!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_loading_the_graph_does_not_import_what_only_some_runs_need():
+    code = "import sys, fallrisk_assets.definitions; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"'(\w+)'", done.stdout))
+    assert not loaded & {"boto3", "sklearn", "plotly", "playwright", "torch"}
+
+
+def test_modules_that_define_assets_do_not_postpone_annotations():
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        if "import dagster as dg" in text:
+            assert "from __future__ import annotations" not in text, path
+
+
+def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
+    skins = {"assets.py", "resource.py", "publishing.py", "checks.py", "run_failure.py", "__main__.py"}
+    commands = {"delivery.py", "check_history.py", "sql.py", "validate.py", "folder.py"}
+    for domain in ("telemetry", "mobility", "risk", "alerts", "clinic", "fhir", "warehouse", "dashboards"):
+        for path in (PACKAGE / domain).rglob("*.py"):
+            if path.name in skins | commands:
+                continue
+            text = path.read_text()
+            assert not re.search(r"^(import|from) dagster", text, re.M), path
+            assert not re.search(r"utcnow|datetime\.now|date\.today|time\.time\(|os\.environ|getenv", text), path
+
+
+def test_no_dataset_is_reached_by_a_path():
+    for path in PACKAGE.rglob("*.py"):
+        if "lake" in path.relative_to(PACKAGE).parts or path.name in ("tables.py",):
+            continue
+        assert not re.search(r"""["'/](raw|clean|curated)/""", path.read_text()), path
+
+
+def test_the_project_names_no_path_of_a_machine_and_no_registry():
+    root = PACKAGE.parent
+    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: the list of the project's files is unknown")
+    bad = re.compile("|".join(["/ro" + "ot/", "/wo" + "rk/", r"pypi\." + "org", "pythonhos" + "ted", r"registry\.npm" + "js"]))
+    for name in listed.stdout.splitlines():
+        path = root / name
+        if path.is_file() and path.suffix not in (".png", ".parquet", ".gz", ".nbi"):
+            assert not bad.search(path.read_text(errors="ignore")), name

@@ -1,0 +1,205 @@
+import json
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
+from fallrisk_assets.definitions import build_defs
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.landing import LandedFile, Landing
+from fallrisk_assets.schedules import fill_silent_hours
+from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, hour_requests, landing_sensor
+from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
+from fallrisk_assets.telemetry.requests import (
+    LandingCursor,
+    contiguous,
+    drops_hash,
+    hours_where_assignments_differ,
+    new_drops,
+)
+
+
+def drop(name: str, modified_ns: int, size: int = 10) -> LandedFile:
+    return LandedFile(f"telemetry/{name}", size, modified_ns)
+
+
+A = "20260105T071000Z-imu-1-aaaaaaaa.jsonl.gz"
+B = "20260105T072000Z-imu-2-bbbbbbbb.jsonl.gz"
+C = "20260105T081000Z-imu-1-cccccccc.jsonl.gz"
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "landing" / "telemetry").mkdir(parents=True)
+    (tmp_path / "landing" / "clinic").mkdir()
+    return tmp_path
+
+
+def land(place: Path, name: str, at_ns: int, content: bytes = b"x", folder: str = "telemetry") -> None:
+    path = place / "landing" / folder / name
+    path.write_bytes(content)
+    os.utime(path, ns=(at_ns, at_ns))
+
+
+def tick(sensor, place: Path, cursor: str | None):
+    resources = {"lake": Lake(root=str(place / "lake")), "landing": Landing(root=str(place / "landing"))}
+    wanted = {k: v for k, v in resources.items() if k in sensor.required_resource_keys}
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=wanted)
+        return sensor(context)
+
+
+def test_new_drops_ask_for_the_hour_of_their_receipt_once(place):
+    land(place, A, 100)
+    land(place, B, 200)
+    land(place, C, 300)
+    first = tick(landing_sensor, place, None)
+    assert [r.partition_key for r in first.run_requests] == ["2026-01-05-07:00", "2026-01-05-08:00"]
+    second = tick(landing_sensor, place, first.cursor)
+    assert not second.run_requests
+    assert "0 new drops" in second.skip_reason.skip_message
+
+
+def test_many_drops_in_one_tick_are_one_run_an_hour(place):
+    for i in range(200):
+        land(place, f"20260105T07{i % 60:02d}00Z-imu-{i}-aaaaaaaa.jsonl.gz", 100 + i)
+    result = tick(landing_sensor, place, None)
+    assert [r.partition_key for r in result.run_requests] == ["2026-01-05-07:00"]
+
+
+def test_a_re_sent_or_changed_file_asks_for_its_hour_again_with_another_run_key(place):
+    land(place, A, 100)
+    first = tick(landing_sensor, place, None)
+    land(place, A, 900, b"completed")
+    second = tick(landing_sensor, place, first.cursor)
+    (before,), (after,) = first.run_requests, second.run_requests
+    assert before.partition_key == after.partition_key
+    assert before.run_key != after.run_key
+    assert json.loads(after.tags["fallrisk/reread"]) == [f"telemetry/{A}"]
+
+
+def test_a_late_file_with_an_older_name_is_not_overlooked(place):
+    land(place, C, 300)
+    first = tick(landing_sensor, place, None)
+    land(place, A, 400)
+    second = tick(landing_sensor, place, first.cursor)
+    assert [r.partition_key for r in second.run_requests] == ["2026-01-05-07:00"]
+
+
+def test_a_file_that_is_no_drop_is_reported_and_asks_for_nothing(place):
+    land(place, "notes.txt", 100)
+    result = tick(landing_sensor, place, None)
+    assert not result.run_requests
+    assert "1 misnamed" in result.skip_reason.skip_message
+
+
+def test_an_hour_whose_index_changed_behind_its_back_is_asked_for(place):
+    from fallrisk_assets.telemetry.ingest import index_table, register
+    from fallrisk_assets.telemetry.drops import parse_drop_name
+
+    lake = Lake(root=str(place / "lake"))
+    name = parse_drop_name(f"telemetry/{A}")
+    rows = register(f"telemetry/{A}", name, b"raw", None)
+    with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
+        publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
+        publication.commit()
+    result = tick(landing_sensor, place, None)
+    assert [r.partition_key for r in result.run_requests] == ["2026-01-05-07:00"]
+    assert lake.ledger.find(Telemetry, "2026-01-05-07:00") is None
+
+
+def test_few_hours_are_single_runs_and_many_are_ranges():
+    few = {f"2026-01-05-{h:02d}:00": "x" for h in (1, 2, 5)}
+    assert [r.partition_key for r in hour_requests(few, {})] == sorted(few)
+    many = {f"2026-01-05-{h:02d}:00": "x" for h in (*range(5), *range(7, 20))}
+    ranges = [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in hour_requests(many, {})]
+    assert ranges == [("2026-01-05-00:00", "2026-01-05-04:00"), ("2026-01-05-07:00", "2026-01-05-19:00")]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([A, B, C]), st.integers(1, 5), st.integers(1, 3)), max_size=8),
+    st.lists(st.integers(0, 8), max_size=3),
+)
+def test_no_change_is_ever_missed_however_the_ticks_fall(changes, ticks):
+    """Files appear and change in the order of their clocks; every version is asked for in some tick."""
+    changes = sorted(changes, key=lambda c: c[1])
+    cursor, landed, seen = LandingCursor(), {}, set()
+    stops = sorted({min(t, len(changes)) for t in ticks} | {len(changes)})
+    done = 0
+    for stop in stops:
+        for name, at, size in changes[done:stop]:
+            landed[name] = drop(name, at, size)
+        same_clock = done and stop > done and changes[done - 1][1] == changes[done][1]
+        done = stop
+        found = new_drops(landed.values(), cursor)
+        cursor = LandingCursor.parse(str(found.cursor))
+        seen |= {f for files in found.by_hour.values() for f in files}
+        if same_clock:  # a clock that stands still between two ticks can hide a change of the same file
+            seen |= set(landed.values())
+    assert set(landed.values()) <= seen
+
+
+def test_the_hash_of_drops_does_not_depend_on_their_order():
+    files = [drop(A, 1), drop(B, 2)]
+    assert drops_hash(files) == drops_hash(reversed(files)) != drops_hash([drop(A, 1), drop(B, 3)])
+
+
+def test_contiguous_hours_are_grouped_across_midnight():
+    keys = ["2026-01-06-00:00", "2026-01-05-23:00", "2026-01-06-02:00"]
+    assert contiguous(keys) == [["2026-01-05-23:00", "2026-01-06-00:00"], ["2026-01-06-02:00"]]
+
+
+def test_a_corrected_assignment_asks_for_the_hours_that_it_covers_and_no_others():
+    hour = 3_600_000_000
+    start = 490_896 * hour  # 2026-01-01T00:00Z
+    old = {"imu-1": [Assignment("pt-1", start, FOREVER_US, "waist")]}
+    new = {
+        "imu-1": [
+            Assignment("pt-1", start, start + 2 * hour, "waist"),
+            Assignment("pt-2", start + 2 * hour, start + 3 * hour, "waist"),
+            Assignment("pt-1", start + 3 * hour, FOREVER_US, "waist"),
+        ]
+    }
+    published = [f"2026-01-01-{h:02d}:00" for h in range(5)]
+    assert hours_where_assignments_differ(old, old, published) == []
+    assert hours_where_assignments_differ(old, new, published) == ["2026-01-01-02:00"]
+    assert hours_where_assignments_differ({}, old, published) == published
+
+
+def test_clinic_files_ask_for_the_day_of_their_receipt_and_again_when_they_change(place):
+    land(place, "20260105T000100Z-patients.csv", 100, folder="clinic")
+    first = tick(clinic_sensor, place, None)
+    assert [r.partition_key for r in first.run_requests] == ["2026-01-05"]
+    assert not tick(clinic_sensor, place, first.cursor).run_requests
+    land(place, "20260105T000100Z-patients.csv", 200, b"more", folder="clinic")
+    assert len(tick(clinic_sensor, place, first.cursor).run_requests) == 1
+
+
+def test_without_assignments_the_assignment_sensor_says_so(place):
+    result = tick(assignment_sensor, place, None)
+    assert "0 days of assignments" in result.skip_reason.skip_message
+
+
+def test_the_schedule_fills_the_hours_that_nobody_published(place):
+    import datetime as dt
+
+    context = dg.build_schedule_context(
+        scheduled_execution_time=dt.datetime(2026, 1, 6, 3, 10, tzinfo=dt.UTC),
+        resources={"lake": Lake(root=str(place / "lake"))},
+    )
+    request = fill_silent_hours(context)
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-01-05-03:00"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-01-06-02:00"
+
+
+def test_sensors_and_schedules_start_stopped_and_name_jobs_that_exist():
+    repository = build_defs("local").get_repository_def()
+    jobs = {j.name for j in repository.get_all_jobs()}
+    assert {s.name for s in repository.sensor_defs} >= {"landing_sensor", "clinic_sensor", "assignment_sensor"}
+    for schedule in repository.schedule_defs:
+        assert schedule.job_name in jobs
