@@ -6,7 +6,7 @@ DuckDB themselves (`schemas.py` translates).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandera.api.base.model import MetaModel
 
 Bool = Annotated[pd.ArrowDtype, pa.bool_()]
 Int32 = Annotated[pd.ArrowDtype, pa.int32()]
@@ -26,17 +27,6 @@ Timestamp = Annotated[pd.ArrowDtype, pa.timestamp("us", "UTC")]
 
 Pii = Literal["none", "pseudonym", "quasi", "direct", "sensitive"]
 Slicing = Literal["hour", "day", "none"]
-
-NULL_VALUE = "NULL_VALUE"
-VALUE_NOT_FINITE = "VALUE_NOT_FINITE"
-KEY_NOT_UNIQUE = "KEY_NOT_UNIQUE"
-SCHEMA_MISMATCH = "SCHEMA_MISMATCH"
-OUTSIDE_SLICE = "OUTSIDE_SLICE"
-
-#: Rows of a passing table that pandera sees in full, besides every failing row.
-_SAMPLE_ROWS = 48
-_MAX_FAILING_ROWS_TO_PANDERA = 500
-_SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +79,10 @@ class TableSpec:
         return f"{self.namespace}.{self.name}"
 
 
-class _ContractMeta(type(pandera.DataFrameModel)):  # type: ignore[misc]
+class _ContractMeta(MetaModel):
     """Gives every contract its `spec`: pandera takes a public class attribute for a column."""
+
+    _spec: TableSpec
 
     @property
     def spec(cls) -> TableSpec:
@@ -176,7 +168,7 @@ def table(
     spec = TableSpec(name, namespace, grain, key, slice_column, slicing, person, bucketed, sort, rules)
 
     def attach(model: _C) -> _C:
-        model._spec = spec
+        model._spec = spec  # type: ignore[attr-defined]
         columns = model.to_schema().columns
         ids = [c.metadata["field_id"] for c in columns.values()]
         if len(set(ids)) != len(ids):
@@ -259,233 +251,6 @@ def conform(model: ContractType, columns: dict[str, Any]) -> pa.Table:
         else:
             arrays.append(pa.array(value, f.type))
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _numeric_breaks(values: np.ndarray, name: str, stats: dict[str, Any]) -> np.ndarray | None:
-    """Return a mask of broken values, or None when all hold (decided on the extremes alone)."""
-    low, high = values.min(), values.max()
-    if name == "greater_than_or_equal_to":
-        return None if low >= stats["min_value"] else values < stats["min_value"]
-    if name == "greater_than":
-        return None if low > stats["min_value"] else values <= stats["min_value"]
-    if name == "less_than_or_equal_to":
-        return None if high <= stats["max_value"] else values > stats["max_value"]
-    if name == "less_than":
-        return None if high < stats["max_value"] else values >= stats["max_value"]
-    if name == "isin":
-        broken = ~np.isin(values, stats["allowed_values"])
-        return broken if broken.any() else None
-    raise NotImplementedError(f"no row mask for the check {name}")
-
-
-def _text_breaks(values: pa.Array, name: str, stats: dict[str, Any]) -> np.ndarray | None:
-    """Return a mask of broken texts (nulls pass), looking at each distinct text once."""
-    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    if name == "isin":
-        good = pc.is_in(encoded.dictionary, pa.array(stats["allowed_values"], pa.string()))
-    elif name == "str_matches":
-        good = pc.match_substring_regex(encoded.dictionary, stats["pattern"])
-    else:
-        raise NotImplementedError(f"no row mask for the check {name} on text")
-    if pc.all(good).as_py() in (True, None):
-        return None
-    return pc.invert(pc.fill_null(good.take(encoded.indices), True)).to_numpy(zero_copy_only=False)
-
-
-def _duplicate_mask(data: pa.Table, key: tuple[str, ...]) -> np.ndarray | None:
-    """Return a mask of rows whose key has been seen in an earlier row, or None."""
-    varying = []
-    for name in key:
-        values = data[name]
-        if not pa.types.is_string(values.type) and not pa.types.is_dictionary(values.type):
-            extremes = pc.min_max(values).as_py()
-            if extremes["min"] == extremes["max"]:
-                continue
-            if pa.types.is_integer(values.type) or pa.types.is_timestamp(values.type):
-                numbers = values.cast(pa.int64()).to_numpy()
-                if (np.diff(numbers) > 0).all():
-                    return None
-        varying.append(name)
-    if not varying:
-        varying = list(key[:1])
-    duplicated = data.select(varying).to_pandas().duplicated().to_numpy()
-    return duplicated if duplicated.any() else None
-
-
-def _to_numpy(values: pa.Array) -> np.ndarray:
-    """Return numbers, dates and times as a numpy array; the caller has dropped the nulls."""
-    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
-        values = values.cast(pa.int64() if pa.types.is_timestamp(values.type) else pa.int32())
-    return values.to_numpy(zero_copy_only=False)
-
-
-def row_masks(model: ContractType, data: pa.Table) -> dict[tuple[str, str], np.ndarray]:
-    """Return, for every rule that some row breaks, a boolean mask of the rows that break it.
-
-    The masks are read from the pandera model's own checks; a column whose extremes hold costs one
-    pass. Not a number is refused in every float column: an unknown value is null.
-
-    Args:
-        model: The contract.
-        data: Rows with the contract's columns.
-
-    Returns:
-        `(column, reason) -> mask` of shape `(rows,)`, without the rules that all rows keep.
-    """
-    masks: dict[tuple[str, str], np.ndarray] = {}
-
-    def add(name: str, reason: str, mask: np.ndarray) -> None:
-        masks[name, reason] = masks[name, reason] | mask if (name, reason) in masks else mask
-
-    if data.num_rows == 0:
-        return masks
-    for info in columns_of(model):
-        values = data[info.name]
-        if values.num_chunks != 1:
-            values = values.combine_chunks()
-        array = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
-        valid = None
-        if array.null_count:
-            valid = array.is_valid().to_numpy(zero_copy_only=False)
-            if not info.nullable:
-                add(info.name, NULL_VALUE, ~valid)
-        if pa.types.is_string(info.type):
-            for name, stats in info.checks:
-                if (mask := _text_breaks(array, name, stats)) is not None:
-                    add(info.name, info.reason, mask)
-            continue
-        if not info.checks and not pa.types.is_floating(info.type):
-            continue
-        numbers = _to_numpy(array.drop_null() if valid is not None else array)
-        if numbers.size == 0:
-            continue
-
-        def widen(mask: np.ndarray, valid: np.ndarray | None = valid) -> np.ndarray:
-            if valid is None:
-                return mask
-            full = np.zeros(len(valid), bool)
-            full[valid] = mask
-            return full
-
-        if pa.types.is_floating(info.type) and not np.isfinite(numbers.sum(dtype=np.float64)):
-            finite = np.isfinite(numbers)
-            if not finite.all():
-                add(info.name, VALUE_NOT_FINITE, widen(~finite))
-                numbers = np.where(finite, numbers, np.nan)
-        with np.errstate(invalid="ignore"):
-            for name, stats in info.checks:
-                if (mask := _numeric_breaks(numbers, name, stats)) is not None and mask.any():
-                    add(info.name, info.reason, widen(mask))
-    for rule in model.spec.rules:
-        broken = rule.broken(data)
-        if pc.any(broken).as_py():
-            add(f"{rule.left} {rule.operator} {rule.right}", rule.reason, broken.to_numpy())
-    if (duplicated := _duplicate_mask(data, model.spec.key)) is not None:
-        add(", ".join(model.spec.key), KEY_NOT_UNIQUE, duplicated)
-    return masks
-
-
-@dataclass(slots=True)
-class ContractReport:
-    """The verdict of a contract on rows: counts by reason, and the first rows that failed.
-
-    Attributes:
-        rows: Rows looked at.
-        failed_rows: Rows that break at least one rule.
-        counts: Broken rows by `column: REASON`.
-        examples: First failing rows, personal data masked.
-    """
-
-    model: ContractType
-    rows: int = 0
-    failed_rows: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every row keeps the contract."""
-        return not self.counts
-
-    def merge(self, other: "ContractReport") -> None:
-        """Add the verdict on further rows of the same table."""
-        self.rows += other.rows
-        self.failed_rows += other.failed_rows
-        for reason, count in other.counts.items():
-            self.counts[reason] = self.counts.get(reason, 0) + count
-        self.examples = (self.examples + other.examples)[:_SHOWN_ROWS]
-
-    def sentence(self) -> str:
-        """Return the verdict in words, for a person."""
-        if self.passed:
-            return f"All {self.rows:,} rows keep the contract of {self.model.spec.identifier}."
-        reasons = ", ".join(f"{n:,} × {reason}" for reason, n in sorted(self.counts.items()))
-        return f"{self.failed_rows:,} of {self.rows:,} rows break the contract of {self.model.spec.identifier}: {reasons}."
-
-
-def masked(model: ContractType, row: dict[str, Any]) -> dict[str, str]:
-    """Return a row as text in which direct and sensitive personal data cannot be read."""
-    shown = {}
-    for info in columns_of(model):
-        value = row.get(info.name)
-        hidden = info.pii in ("direct", "sensitive", "quasi") and value is not None
-        shown[info.name] = "•••" if hidden else str(value)
-    return shown
-
-
-def validate(model: ContractType, data: pa.Table) -> ContractReport:
-    """Judge rows by their contract: masks on all rows, pandera on the failing ones and on a sample.
-
-    pandera has the last word on what it sees: a sampled row that it refuses counts as refused even
-    where the masks saw nothing.
-
-    Args:
-        model: The contract.
-        data: Rows to judge; any schema (a wrong one is a refusal).
-    """
-    report = ContractReport(model, rows=data.num_rows)
-    schema = arrow_schema(model)
-    if data.schema.names != schema.names or any(
-        a.type != b.type and not (pa.types.is_dictionary(a.type) and a.type.value_type == b.type)
-        for a, b in zip(data.schema, schema, strict=True)
-    ):
-        report.counts[f"schema: {SCHEMA_MISMATCH}"] = max(data.num_rows, 1)
-        report.failed_rows = data.num_rows
-        return report
-    masks = row_masks(model, data)
-    failed = np.zeros(data.num_rows, bool)
-    for (name, reason), mask in masks.items():
-        failed |= mask
-        report.counts[f"{name}: {reason}"] = int(mask.sum())
-    report.failed_rows = int(failed.sum())
-    if data.num_rows == 0:
-        return report
-    failing = np.flatnonzero(failed)
-    sample = np.unique(np.linspace(0, data.num_rows - 1, _SAMPLE_ROWS).astype(np.int64))
-    chosen = np.union1d(failing[:_MAX_FAILING_ROWS_TO_PANDERA], sample)
-    frame = data.take(pa.array(chosen)).cast(schema_relaxed(model)).to_pandas(types_mapper=pd.ArrowDtype)
-    try:
-        model.validate(frame, lazy=True)
-    except pandera.errors.SchemaErrors as refusal:
-        seen_by_masks = failed[chosen]
-        cases = refusal.failure_cases
-        for index, name, check in zip(cases["index"], cases["column"], cases["check"], strict=True):
-            row = int(index) if index is not None and not pd.isna(index) else 0
-            if not seen_by_masks[row]:
-                reason = f"{name}: PANDERA {check}"
-                report.counts[reason] = report.counts.get(reason, 0) + 1
-                report.failed_rows += 1
-    shown = failing[:_SHOWN_ROWS]
-    if len(shown):
-        reasons = [
-            "; ".join(f"{name}: {reason}" for (name, reason), mask in masks.items() if mask[i]) for i in shown
-        ]
-        rows = data.take(pa.array(shown)).to_pylist()
-        report.examples = [
-            {"row": str(int(i)), "reason": why, **masked(model, row)}
-            for i, why, row in zip(shown, reasons, rows, strict=True)
-        ]
-    return report
 
 
 def schema_relaxed(model: ContractType) -> pa.Schema:

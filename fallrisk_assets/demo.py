@@ -77,7 +77,9 @@ def falls_against_truth(lake: Lake, truth: Path) -> tuple[int, int, int]:
     """Return labelled falls, those that were found, and events without a label on these devices."""
     labelled = impacts_us(truth)
     events: dict[str, list[int]] = {}
-    for row in lake.read(FallEvents, lake.ledger.keys(FallEvents), columns=["device_id", "impact_at"]).to_pylist():
+    for row in lake.read(
+        FallEvents, lake.ledger.keys(FallEvents), columns=["device_id", "impact_at"]
+    ).to_pylist():
         events.setdefault(row["device_id"], []).append(round(row["impact_at"].timestamp() * 1e6))
     devices = set(labelled)
     with (truth / "activities.csv").open(newline="") as file:
@@ -126,13 +128,22 @@ def report(lake: Lake, data: Path) -> None:
     for truth in sorted((data / "truth").iterdir()):
         if (truth / "falls.csv").exists():
             labelled, hits, false_alarms = falls_against_truth(lake, truth)
-            print(f"  {truth.name:<12} {hits:>5,} of {labelled:,} found, {false_alarms:,} alarms without a label")
+            found = f"{hits:>5,} of {labelled:,} found, {false_alarms:,} alarms without a label"
+            print(f"  {truth.name:<12} {found}")
     alerts = lake.read(Alerts, lake.ledger.keys(Alerts), columns=["alert_id", "severity"]).to_pylist()
-    alerts += lake.read(IndexAlerts, lake.ledger.keys(IndexAlerts), columns=["alert_id", "severity"]).to_pylist()
+    alerts += lake.read(
+        IndexAlerts, lake.ledger.keys(IndexAlerts), columns=["alert_id", "severity"]
+    ).to_pylist()
     severities = Counter({a["alert_id"]: a["severity"] for a in alerts}.values())
-    print(f"\nAlerts    {sum(severities.values()):,} " + ", ".join(f"{n} {s}" for s, n in severities.most_common()))
+    print(
+        f"\nAlerts    {sum(severities.values()):,} "
+        + ", ".join(f"{n} {s}" for s, n in severities.most_common())
+    )
     days = lake.ledger.keys(FhirResources)
-    bundles = sum(len(set(lake.read(FhirResources, [d], columns=["patient_id"])["patient_id"].to_pylist())) for d in days)
+    bundles = sum(
+        len(set(lake.read(FhirResources, [d], columns=["patient_id"])["patient_id"].to_pylist()))
+        for d in days
+    )
     print(f"Bundles   {bundles:,} patient-days, {_count(FhirResources, lake):,} FHIR resources")
     checks = check_results()
     print("Checks    " + ", ".join(f"{n} {status}" for status, n in checks.most_common() if n))

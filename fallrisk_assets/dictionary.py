@@ -2,8 +2,8 @@
 
 What belongs here: finding every table and writing down what they are. What does not: single tables.
 
-`python -m fallrisk_assets.dictionary` writes `docs/data_dictionary.md` and `docs/schema_snapshot.json`; tests keep
-both current, and refuse a change that readers of existing data would not survive.
+`python -m fallrisk_assets.dictionary` writes `docs/data_dictionary.md` and `docs/schema_snapshot.json`; tests
+keep both current, and refuse a change that readers of existing data would not survive.
 """
 
 import importlib

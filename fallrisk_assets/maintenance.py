@@ -1,6 +1,6 @@
 """Keeping the lake small and fast: old snapshots expire, orphaned files go.
 
-What belongs here: what may be forgotten, and when. What does not: retention of rows (the warehouse enforces it).
+What belongs here: what may be forgotten, and when. What does not: retention of rows.
 
 A snapshot that lineage names stays for the audit period; a file that no snapshot names is what a killed run
 left behind.
@@ -59,7 +59,9 @@ def keep_lake_small(context: dg.OpExecutionContext) -> None:
         stray = orphans(lake, model, now)
         for path in stray:
             lake.filesystem.delete_file(path)
-        context.log.info("%s: %s snapshots expired, %s orphaned files", model.spec.identifier, expired, len(stray))
+        context.log.info(
+            "%s: %s snapshots expired, %s orphaned files", model.spec.identifier, expired, len(stray)
+        )
 
 
 def _now(context: dg.OpExecutionContext) -> float:

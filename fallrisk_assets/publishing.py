@@ -15,9 +15,10 @@ import duckdb
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from sqlalchemy.exc import OperationalError
 
-from fallrisk_assets.contract import ContractReport, ContractType
+from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, LedgerEntry, Publication, SliceRefused
 from fallrisk_assets.schemas import dagster_column_schema
+from fallrisk_assets.validation import ContractReport
 
 # Partition-aware checks and single-run backfills are preview and beta interfaces in Dagster 1.13; the
 # version is pinned exactly, so a warning for each asset on every load tells nobody anything new.
@@ -236,16 +237,16 @@ def report_publication(
             "dagster/partition_row_count": entry.rows,
             "content hash": entry.content_hash[:16],
             "snapshot": str(entry.snapshot_id or "none yet"),
-            **{
-                k: v if isinstance(v, dg.MetadataValue) else _plain(v) for k, v in shown.get(key, {}).items()
-            },
+            **{k: v if isinstance(v, dg.MetadataValue) else _plain(v) for k, v in shown.get(key, {}).items()},
         }
         if publication.bad:  # the step will fail: what is good must still be on record
             context.log_event(dg.AssetMaterialization(asset_key=spec.key, partition=key, metadata=metadata))
         else:
             context.add_asset_metadata(metadata, asset_key=spec.key, partition_key=key)
         logger.info(
-            "published %s", model.spec.identifier, extra={"partition": key, "rows": entry.rows, "run": context.run_id}
+            "published %s",
+            model.spec.identifier,
+            extra={"partition": key, "rows": entry.rows, "run": context.run_id},
         )
     if not context.has_partition_key:  # a range: its own result would be recorded without a partition
         for key, report in publication.reports.items():

@@ -39,7 +39,11 @@ def quarantined_hours(
     found: dict[str, Counter[str]] = {}
     for key in lake.ledger.keys(TelemetryQuarantine):
         day = window_of(key)[0].date()
-        if (first and day < first) or (last and day > last) or not lake.ledger.get(TelemetryQuarantine, key).rows:
+        if (
+            (first and day < first)
+            or (last and day > last)
+            or not lake.ledger.get(TelemetryQuarantine, key).rows
+        ):
             continue
         counts = Counter(lake.read(TelemetryQuarantine, [key], columns=["reason"])["reason"].to_pylist())
         if reason is None or reason in counts:
@@ -73,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     after = quarantined_hours(lake, None, options.first, options.last)
     left: Counter[str] = sum((after.get(key, Counter()) for key in before), Counter())
-    print(f"{total.total() - sum(left[r] for r in total):,} lines left the quarantine, {left.total():,} remain")
+    print(
+        f"{total.total() - sum(left[r] for r in total):,} lines left the quarantine, {left.total():,} remain"
+    )
     return 0
 
 

@@ -76,7 +76,9 @@ def iceberg_partition_spec(model: ContractType) -> PartitionSpec:
 
 def duckdb_ddl(model: ContractType, schema: str = "main") -> str:
     """Return `CREATE TABLE IF NOT EXISTS` for DuckDB, with the columns' order, types and nullability."""
-    lines = [f'    "{c.name}" {_DUCKDB[c.type]}{"" if c.nullable else " NOT NULL"}' for c in columns_of(model)]
+    lines = [
+        f'    "{c.name}" {_DUCKDB[c.type]}{"" if c.nullable else " NOT NULL"}' for c in columns_of(model)
+    ]
     return f'CREATE TABLE IF NOT EXISTS {schema}."{model.spec.name}" (\n' + ",\n".join(lines) + "\n)"
 
 

@@ -146,8 +146,7 @@ def assignment_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.Sen
     covered = hours_where_assignments_differ(before, resolve_assignments(rows), lake.ledger.keys(Telemetry))
     what = "assignment-" + "-".join(sorted(h[:8] for d, h in now.items() if applied.get(d) != h))
     return dg.SensorResult(
-        run_requests=hour_requests({key: what for key in covered}, {}),
+        run_requests=hour_requests(dict.fromkeys(covered, what), {}),
         skip_reason=None if covered else "no published hour is covered by the change",
         cursor=json.dumps(now, sort_keys=True),
     )
-

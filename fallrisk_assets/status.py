@@ -10,10 +10,10 @@ Exits with 1 when a limit is exceeded, so that a watchdog outside can raise the 
 import argparse
 import datetime as dt
 import shutil
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from fallrisk_assets.alerts.outbox import PENDING, Ledger
 from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
@@ -43,10 +43,8 @@ def oldest_waiting(outbox: Path) -> tuple[int, dt.datetime | None]:
     """Return how many notifications wait in the outbox and since when the oldest does."""
     if not outbox.exists():
         return 0, None
-    from fallrisk_assets.alerts.outbox import waiting
-
-    with sqlite3.connect(f"file:{outbox}?mode=ro", uri=True) as connection:
-        return waiting(connection)
+    with Ledger(outbox) as ledger:
+        return ledger.counts().get(PENDING, 0), ledger.oldest_pending()
 
 
 def folder_bytes(folder: Path) -> int:
@@ -78,22 +76,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{lake.ledger.get(model, keys[-1]).rows:>12,}"
         )
         age = now - window_of(keys[-1])[1]
-        if options.max_age_hours and model.spec.slicing == "hour" and age > dt.timedelta(hours=options.max_age_hours):
+        if (
+            options.max_age_hours
+            and model.spec.slicing == "hour"
+            and age > dt.timedelta(hours=options.max_age_hours)
+        ):
             troubles.append(f"{model.spec.identifier}: last good hour is {keys[-1]}")
     waiting, misnamed = backlog(lake, landing)
-    print(f"\nbacklog   {len(waiting):,} drops landed and not registered, {len(misnamed):,} files are no drops")
+    print(
+        f"\nbacklog   {len(waiting):,} drops landed and not registered, {len(misnamed):,} files are no drops"
+    )
     if len(waiting) > options.max_backlog:
         troubles.append(f"backlog of {len(waiting)} drops exceeds {options.max_backlog}")
     if misnamed:
         troubles.append(f"rename and drop again: {', '.join(misnamed[:3])}")
     data = Path(data_folder())
-    sizes = {d.name: folder_bytes(d) / 1e6 for d in sorted(data.iterdir()) if d.is_dir()} if data.exists() else {}
+    sizes = (
+        {d.name: folder_bytes(d) / 1e6 for d in sorted(data.iterdir()) if d.is_dir()} if data.exists() else {}
+    )
     free_gb = shutil.disk_usage(data if data.exists() else Path.cwd()).free / 1e9
     print(f"disk      {', '.join(f'{n} {mb:,.0f} MB' for n, mb in sizes.items())}; {free_gb:,.0f} GB free")
     if free_gb < options.min_free_gb:
         troubles.append(f"only {free_gb:.1f} GB of disk are free")
     count, since = oldest_waiting(data / "outbox.db")
-    print(f"outbox    {count:,} notifications wait" + (f", the oldest since {since:%Y-%m-%d %H:%M} UTC" if since else ""))
+    print(
+        f"outbox    {count:,} notifications wait"
+        + (f", the oldest since {since:%Y-%m-%d %H:%M} UTC" if since else "")
+    )
     if since and (now - since) > dt.timedelta(minutes=options.max_outbox_minutes):
         troubles.append(f"the oldest notification waits since {since:%Y-%m-%d %H:%M} UTC")
     for trouble in troubles:

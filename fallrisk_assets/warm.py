@@ -1,53 +1,48 @@
-"""Compile the signal kernels once, at install time: a cold cache costs the first run about ten seconds.
+"""Compile the signal kernels once, at install time: a cold cache costs the first run a minute.
 
-What belongs here: one tiny call of every compiled path. What does not: anything that keeps its result.
+What belongs here: a tiny day through the real jobs in a temporary folder, so that exactly what runs later is what
+gets compiled. What does not: anything that keeps its result.
 """
 
 import datetime as dt
-import gzip
-import hashlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
 
-import numpy as np
+import dagster as dg
 
-_SAMPLES = 1_500
-_RATE_HZ = 50
+from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
+from fallrisk_assets.lake.resource import DATA_VARIABLE
+from simulator.cohort import CohortOptions, simulate_cohort
 
-
-def _drop() -> tuple[str, bytes]:
-    """Return a drop of half a minute of quiet sensor data."""
-    start = dt.datetime(2026, 1, 5, 7, tzinfo=dt.UTC)
-    lines = []
-    for i in range(_SAMPLES):
-        moment = start + dt.timedelta(seconds=i / _RATE_HZ)
-        stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-        lines.append(
-            f'{{"deviceId":"imu-1","patientId":"pt-1","seq":{i},"ts":"{stamp}",'
-            f'"accel":{{"x":0.0{i % 7},"y":-0.99{i % 5},"z":0.04}},"gyro":{{"x":1.2,"y":-0.5,"z":0.{i % 9}}},'
-            '"meta":{"fw":"2.4.1","battery":0.93,"schemaVersion":1,"position":"waist","boot":1}}'
-        )
-    raw = gzip.compress("\n".join(lines).encode(), mtime=0)
-    return f"telemetry/20260105T070032Z-imu-1-{hashlib.sha256(raw).hexdigest()[:8]}.jsonl.gz", raw
+_DAY = dt.date(2026, 1, 5)
 
 
 def main() -> int:
-    """Run drop → samples → features → falls once in memory."""
-    from fallrisk_assets.mobility.warm import warm_features
-    from fallrisk_assets.risk.detector import detect_falls, load_detector
-    from fallrisk_assets.telemetry.clean import Assignment, clean_device_hour
-    from fallrisk_assets.telemetry.coverage import device_hour_coverage
-    from fallrisk_assets.telemetry.drops import parse_drop_name, read_drop_bytes
-    from fallrisk_assets.telemetry.gather import gather_device_hour
-    from fallrisk_assets.telemetry.parse import parse_drop
+    """Run a quarter of an hour of one patient from drop to page."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="fallrisk-warm-") as folder:
+        os.environ[DATA_VARIABLE] = folder
+        options = CohortOptions(patients=1, days=1, start=_DAY, hours_per_day=(0.3,), faults="none")
+        simulate_cohort(Path(folder) / "landing", None, options)
+        from fallrisk_assets.definitions import build_defs
 
-    key, raw = _drop()
-    name = parse_drop_name(key)
-    parsed = parse_drop(read_drop_bytes(raw, name.format), name)
-    hour_us = name.received_us // 3_600_000_000 * 3_600_000_000
-    always = Assignment("pt-1", 0, 1 << 62, "waist")
-    cleaned = clean_device_hour(gather_device_hour("imu-1", [(key, parsed)], hour_us), [always], hour_us)
-    device_hour_coverage(cleaned, hour_us, hour_us + 3_600_000_000)
-    detect_falls(cleaned.ts_us, cleaned.accel_g, cleaned.gyro_dps, "waist", load_detector())
-    warm_features(np.ascontiguousarray(cleaned.accel_g), np.ascontiguousarray(cleaned.gyro_dps))
+        defs = build_defs("local")
+        runs = (
+            (IDENTITY_DAILY, f"{_DAY}", f"{_DAY}"),
+            (TELEMETRY_HOURLY, f"{_DAY}-00:00", f"{_DAY}-23:00"),
+            (LAKEHOUSE_DAILY, f"{_DAY}", f"{_DAY}"),
+        )
+        with dg.DagsterInstance.ephemeral() as instance:
+            for job, first, last in runs:
+                tags = {
+                    "dagster/asset_partition_range_start": first,
+                    "dagster/asset_partition_range_end": last,
+                }
+                defs.resolve_job_def(job).execute_in_process(tags=tags, instance=instance)
+    print(f"kernels compiled in {time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0
 
 

@@ -5,18 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fallrisk_assets.contract import (
+from fallrisk_assets.contract import Contract, Int32, arrow_schema, column, schema_relaxed, table
+from fallrisk_assets.validation import (
     KEY_NOT_UNIQUE,
     NULL_VALUE,
     SCHEMA_MISMATCH,
     VALUE_NOT_FINITE,
-    Contract,
-    Int32,
-    arrow_schema,
-    column,
     row_masks,
-    schema_relaxed,
-    table,
     validate,
 )
 from fallrisk_assets_tests.samples import Readings, readings

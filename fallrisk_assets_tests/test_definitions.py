@@ -33,7 +33,13 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "index_alerts",
             "index_alert_deliveries",
         },
-        "clinic": {"patients", "patient_identity", "device_assignment", "care_contacts", "identity_quarantine"},
+        "clinic": {
+            "patients",
+            "patient_identity",
+            "device_assignment",
+            "care_contacts",
+            "identity_quarantine",
+        },
         "fhir": {"fhir_resources", "fhir_bundles"},
         "warehouse": {
             "dim_date",
@@ -90,7 +96,8 @@ def test_three_jobs_cover_every_asset_once(defs):
 def test_both_environments_load_with_no_variable_set(environment):
     code = (
         "import os\n"
-        "for name in [n for n in os.environ if n.startswith(('FALLRISK', 'AWS', 'DAGSTER'))]: del os.environ[name]\n"
+        "for name in list(os.environ):\n"
+        "    if name.startswith(('FALLRISK', 'AWS', 'DAGSTER')): del os.environ[name]\n"
         "import dagster as dg\n"
         "from fallrisk_assets.definitions import build_defs\n"
         f"dg.Definitions.validate_loadable(build_defs({environment!r}))\n"
@@ -101,7 +108,9 @@ def test_both_environments_load_with_no_variable_set(environment):
 
 def test_loading_the_graph_does_not_import_what_only_some_runs_need():
     code = "import sys, fallrisk_assets.definitions; print(sorted({m.split('.')[0] for m in sys.modules}))"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
     loaded = set(re.findall(r"'(\w+)'", done.stdout))
     assert not loaded & {"boto3", "sklearn", "plotly", "playwright", "torch"}
 
@@ -122,7 +131,9 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
                 continue
             text = path.read_text()
             assert not re.search(r"^(import|from) dagster", text, re.M), path
-            assert not re.search(r"utcnow|datetime\.now|date\.today|time\.time\(|os\.environ|getenv", text), path
+            assert not re.search(r"utcnow|datetime\.now|date\.today|time\.time\(|os\.environ|getenv", text), (
+                path
+            )
 
 
 def test_no_dataset_is_reached_by_a_path():
@@ -137,7 +148,11 @@ def test_the_project_names_no_path_of_a_machine_and_no_registry():
     listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True)
     if listed.returncode != 0:
         pytest.skip("not a git checkout: the list of the project's files is unknown")
-    bad = re.compile("|".join(["/ro" + "ot/", "/wo" + "rk/", r"pypi\." + "org", "pythonhos" + "ted", r"registry\.npm" + "js"]))
+    bad = re.compile(
+        "|".join(
+            ["/ro" + "ot/", "/wo" + "rk/", r"pypi\." + "org", "pythonhos" + "ted", r"registry\.npm" + "js"]
+        )
+    )
     for name in listed.stdout.splitlines():
         path = root / name
         if path.is_file() and path.suffix not in (".png", ".parquet", ".gz", ".nbi"):

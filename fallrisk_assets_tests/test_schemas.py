@@ -72,7 +72,10 @@ def test_every_table_that_knows_a_person_names_the_column():
 
 def test_names_of_people_live_in_one_table_and_in_fhir_only():
     holding = {
-        m.spec.identifier for m in all_contracts() for c in columns_of(m) if c.name in ("given_name", "family_name")
+        m.spec.identifier
+        for m in all_contracts()
+        for c in columns_of(m)
+        if c.name in ("given_name", "family_name")
     }
     assert holding == {"clean.patient_identity"}
 

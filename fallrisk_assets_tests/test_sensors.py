@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -14,6 +15,8 @@ from fallrisk_assets.lake.landing import LandedFile, Landing
 from fallrisk_assets.schedules import fill_silent_hours
 from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, hour_requests, landing_sensor
 from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
+from fallrisk_assets.telemetry.drop_index import index_table, register
+from fallrisk_assets.telemetry.drops import parse_drop_name
 from fallrisk_assets.telemetry.requests import (
     LandingCursor,
     contiguous,
@@ -98,9 +101,6 @@ def test_a_file_that_is_no_drop_is_reported_and_asks_for_nothing(place):
 
 
 def test_an_hour_whose_index_changed_behind_its_back_is_asked_for(place):
-    from fallrisk_assets.telemetry.ingest import index_table, register
-    from fallrisk_assets.telemetry.drops import parse_drop_name
-
     lake = Lake(root=str(place / "lake"))
     name = parse_drop_name(f"telemetry/{A}")
     rows = register(f"telemetry/{A}", name, b"raw", None)
@@ -116,7 +116,10 @@ def test_few_hours_are_single_runs_and_many_are_ranges():
     few = {f"2026-01-05-{h:02d}:00": "x" for h in (1, 2, 5)}
     assert [r.partition_key for r in hour_requests(few, {})] == sorted(few)
     many = {f"2026-01-05-{h:02d}:00": "x" for h in (*range(5), *range(7, 20))}
-    ranges = [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in hour_requests(many, {})]
+    ranges = [
+        (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"])
+        for r in hour_requests(many, {})
+    ]
     assert ranges == [("2026-01-05-00:00", "2026-01-05-04:00"), ("2026-01-05-07:00", "2026-01-05-19:00")]
 
 
@@ -186,8 +189,6 @@ def test_without_assignments_the_assignment_sensor_says_so(place):
 
 
 def test_the_schedule_fills_the_hours_that_nobody_published(place):
-    import datetime as dt
-
     context = dg.build_schedule_context(
         scheduled_execution_time=dt.datetime(2026, 1, 6, 3, 10, tzinfo=dt.UTC),
         resources={"lake": Lake(root=str(place / "lake"))},
@@ -200,6 +201,10 @@ def test_the_schedule_fills_the_hours_that_nobody_published(place):
 def test_sensors_and_schedules_start_stopped_and_name_jobs_that_exist():
     repository = build_defs("local").get_repository_def()
     jobs = {j.name for j in repository.get_all_jobs()}
-    assert {s.name for s in repository.sensor_defs} >= {"landing_sensor", "clinic_sensor", "assignment_sensor"}
+    assert {s.name for s in repository.sensor_defs} >= {
+        "landing_sensor",
+        "clinic_sensor",
+        "assignment_sensor",
+    }
     for schedule in repository.schedule_defs:
         assert schedule.job_name in jobs

@@ -214,8 +214,8 @@ class Ledger:
         )
 
     def oldest_pending(self) -> datetime | None:
-        """When the oldest page that still waits could have been known; None when nothing waits."""
-        row = self._db.execute("select min(known_at) as at from latest where state = 'PENDING'").fetchone()
+        """Since when the oldest waiting page could have left (for a held one: from the end of quiet hours)."""
+        row = self._db.execute("select min(fresh_from) as at from latest where state = 'PENDING'").fetchone()
         return datetime.fromisoformat(row["at"]) if row["at"] else None
 
     def deliver(

@@ -62,13 +62,13 @@ class DayInputs:
         coverage: rows of `device_hour_coverage`.
         fall_events: rows of `fall_events` decided in the day.
         samples: rows of `telemetry` around the impacts (device_id, ts, accel_x_g, accel_y_g, accel_z_g).
-        scores: `window_scores` reduced by `data.hourly_scores`.
-        walking: `window_features` reduced by `data.hourly_walking`.
+        scores: `window_scores` reduced by `reductions.hourly_scores`.
+        walking: `window_features` reduced by `reductions.hourly_walking`.
         daily_gait: rows of `daily_gait`.
         fall_risk_index: rows of `fall_risk_index`.
         alerts: rows of `alerts` and `index_alerts` together; several rows of an alert are folded.
         device_states: rows of `device_states`.
-        quarantine: `telemetry_quarantine` reduced by `data.quarantine_counts`.
+        quarantine: `telemetry_quarantine` reduced by `quality.quarantine_counts`.
         drops: rows of `telemetry_drops`.
         row_counts: rows per table, from the partition ledger.
         checks: outcomes of asset checks.

@@ -14,7 +14,9 @@ from markupsafe import Markup
 
 from fallrisk_assets.dashboards import figures
 from fallrisk_assets.dashboards.model import VERDICTS, DayModel, DeviceDay, Patient
+from fallrisk_assets.dashboards.plotting import Figure
 from fallrisk_assets.dashboards.rendering import json_for_script, static, template
+from fallrisk_assets.dashboards.timeline import timeline
 
 MAX_PAGE_BYTES = 5_000_000
 """No page may be larger; a test holds it for hundreds of patients."""
@@ -90,7 +92,7 @@ class FigurePool:
         self._numbers: dict[str, int] = {}
         self.size = 0
 
-    def shorten(self, figure: figures.Figure) -> figures.Figure:
+    def shorten(self, figure: Figure) -> Figure:
         """Return the figure with the parts of its traces and layout replaced by their numbers."""
         return {
             "data": [{name: self._number(part) for name, part in trace.items()} for trace in figure["data"]],
@@ -129,7 +131,7 @@ def _articles(model: DayModel, pool: FigurePool, budget: int) -> list[Markup]:
 def _figures(patient: Patient, number: int, pool: FigurePool) -> dict[str, Any]:
     components = patient.score.components if patient.score else ()
     return {
-        "timeline": _embed(pool, f"plot-{number}-day", figures.timeline(patient)),
+        "timeline": _embed(pool, f"plot-{number}-day", timeline(patient)),
         "waterfall": _embed(pool, f"plot-{number}-score", figures.waterfall(components)),
         "signals": [
             _embed(pool, f"plot-{number}-fall-{order}", figures.fall_signal(fall))
@@ -138,7 +140,7 @@ def _figures(patient: Patient, number: int, pool: FigurePool) -> dict[str, Any]:
     }
 
 
-def _embed(pool: FigurePool, identity: str, figure: figures.Figure | None) -> Markup | None:
+def _embed(pool: FigurePool, identity: str, figure: Figure | None) -> Markup | None:
     """Return the element that a figure is drawn into, and its data; ids are ours, never from data."""
     if figure is None:
         return None

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from fallrisk_assets.alerts.contract import Alerts, DeviceStates, IndexAlerts
 from fallrisk_assets.clinic.contract import CareContacts, DeviceAssignment, IdentityQuarantine, Patients
 from fallrisk_assets.contract import ContractType, columns_of
-from fallrisk_assets.dashboards.data import AROUND_IMPACT_S, hourly_scores, hourly_walking
+from fallrisk_assets.dashboards.data import AROUND_IMPACT_S
 from fallrisk_assets.dashboards.model import CheckOutcome, DayInputs, GaitMeasure, RowCount
 from fallrisk_assets.dashboards.quality import quarantine_counts
+from fallrisk_assets.dashboards.reductions import hourly_scores, hourly_walking
 from fallrisk_assets.dashboards.wording import GAIT_LABELS
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.lake import Lake

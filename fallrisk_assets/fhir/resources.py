@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from fallrisk_assets.contract import ContractReport, conform
+from fallrisk_assets.contract import conform
 from fallrisk_assets.fhir.bundle import content_sha256, to_json, to_ndjson, transaction
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.fhir.models import model_errors, sample
 from fallrisk_assets.fhir.patient_day import PatientDays
 from fallrisk_assets.fhir.structure import Fault, faults
+from fallrisk_assets.validation import ContractReport
 
 _SHOWN = 5
 

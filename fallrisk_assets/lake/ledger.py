@@ -73,9 +73,7 @@ class LedgerEntry:
 
     def with_buckets(self, buckets: dict[str, BucketEntry]) -> "LedgerEntry":
         """Return this entry with other buckets."""
-        return self.of_buckets(
-            self.table, self.key, buckets, self.snapshot_id, self.run_id, self.inputs
-        )
+        return self.of_buckets(self.table, self.key, buckets, self.snapshot_id, self.run_id, self.inputs)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -88,7 +86,12 @@ class LedgerEntry:
             "run_id": self.run_id,
             "inputs": self.inputs,
             "buckets": {
-                b: {"rows": e.rows, "content_hash": e.content_hash, "input_hash": e.input_hash, "facts": e.facts}
+                b: {
+                    "rows": e.rows,
+                    "content_hash": e.content_hash,
+                    "input_hash": e.input_hash,
+                    "facts": e.facts,
+                }
                 for b, e in sorted(self.buckets.items())
             },
         }

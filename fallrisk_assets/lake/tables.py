@@ -83,7 +83,9 @@ def evolve(table: IcebergTable, model: ContractType) -> IcebergTable:
     return table.refresh()
 
 
-def slice_filter(model: ContractType, keys: Sequence[str], buckets: Iterable[int] | None) -> BooleanExpression:
+def slice_filter(
+    model: ContractType, keys: Sequence[str], buckets: Iterable[int] | None
+) -> BooleanExpression:
     """Return the predicate of whole partitions (and device buckets): contiguous keys become one range."""
     column = model.spec.slice_column
     predicate: BooleanExpression = AlwaysTrue()

@@ -107,7 +107,8 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
     patient, patients = _codes(rows, "patient_id")
     position, positions = _codes(rows, "position")
     if len(patients) == len(positions) == 1:
-        wearers, wearer = (Wearer(patients[0], positions[0]),), np.zeros(rows.num_rows, np.int32)
+        wearers: tuple[Wearer, ...] = (Wearer(patients[0], positions[0]),)
+        wearer = np.zeros(rows.num_rows, np.int32)
     else:
         pairs, codes = np.unique(patient * len(positions) + position, return_inverse=True)
         wearers = tuple(Wearer(patients[p // len(positions)], positions[p % len(positions)]) for p in pairs)

@@ -72,7 +72,9 @@ class TelemetryQuarantine(Contract):
     """Lines that were refused, with the reason, so that nothing is lost and rules can be mended."""
 
     device_bucket: Int32 = column(1, "Stable hash bucket of the device", ge=0, lt=DEVICE_BUCKETS)
-    quarantine_hour: Timestamp = column(2, "Hour of the sample; of the receipt where it has no plausible time")
+    quarantine_hour: Timestamp = column(
+        2, "Hour of the sample; of the receipt where it has no plausible time"
+    )
     drop_key: String = column(3, "Drop that the line came in")
     line_number: Int64 = column(4, "Line in the drop, from 1; 0 for the whole file", ge=0)
     reason: String = column(5, "Why it was refused", isin=[r.value for r in Reason])

@@ -1,8 +1,8 @@
 """From drops to published hours: which drops an hour consists of, read once, device by device.
 
-Here: registering drops, deciding which buckets of which hours changed, and streaming them through
-parsing, cleaning and coverage into publications. Not here: how a line is judged (`parse.py`, `clean.py`), Dagster
-(`assets.py`).
+Here: deciding which buckets of which hours changed, and streaming them through parsing, cleaning and
+coverage into publications. Not here: the index (`drop_index.py`), how a line is judged (`parse.py`,
+`clean.py`), Dagster (`assets.py`).
 """
 
 import datetime as dt
@@ -27,6 +27,7 @@ from fallrisk_assets.telemetry.contract import (
     TelemetryQuarantine,
 )
 from fallrisk_assets.telemetry.coverage import device_hour_coverage
+from fallrisk_assets.telemetry.drop_index import IndexRow, index_rows, index_table, register
 from fallrisk_assets.telemetry.drops import (
     BadDropName,
     DropName,
@@ -34,8 +35,9 @@ from fallrisk_assets.telemetry.drops import (
     parse_drop_name,
     read_drop_bytes,
 )
-from fallrisk_assets.telemetry.gather import bad_line_time_us, gather_device_hour, line_payloads
-from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop, place_rows
+from fallrisk_assets.telemetry.gather import gather_device_hour, line_payloads
+from fallrisk_assets.telemetry.hour_tables import coverage_table, quarantine_table, samples_table
+from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop
 from fallrisk_assets.telemetry.parsed import HOUR_US
 from fallrisk_assets.telemetry.reasons import Reason
 from fallrisk_assets.telemetry.requests import wearers
@@ -52,27 +54,6 @@ DROPS_FACT, TAIL_FACT, STATE_FACT = "drops", "tail", "state"
 
 _PAYLOADS_PER_DROP_AND_REASON = 200
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """A drop's rows in one hour, as the index of drops keeps them."""
-
-    drop_key: str
-    event_hour: str
-    sha256: str
-    received_at: dt.datetime
-    device_id: str
-    bytes: int
-    lines: int
-    rows: int
-    unplaceable: int
-    status: str
-
-    @property
-    def bucket(self) -> int:
-        """Device bucket."""
-        return device_bucket(self.device_id)
 
 
 @dataclass(slots=True)
@@ -93,74 +74,6 @@ class HourCounts:
         self.devices += 1
         for reason, count in cleaned.quarantine.by_reason().items():
             self.quarantined[reason] = self.quarantined.get(reason, 0) + count
-
-
-def index_table(rows: Sequence[IndexRow]) -> pa.Table:
-    """Return index rows as a `TelemetryDrops` table, sorted by device and drop."""
-    ordered = sorted(rows, key=lambda r: (r.device_id, r.drop_key))
-    columns = {
-        name: [getattr(r, name) for r in ordered]
-        for name in ("drop_key", "sha256", "received_at", "device_id", "bytes", "lines", "rows", "unplaceable", "status")
-    }
-    return conform(
-        TelemetryDrops,
-        {
-            "device_bucket": [r.bucket for r in ordered],
-            "event_hour": [window_of(r.event_hour)[0] for r in ordered],
-            **columns,
-        },
-    )
-
-
-def index_rows(data: pa.Table) -> list[IndexRow]:
-    """Return the rows of a `TelemetryDrops` table."""
-    return [
-        IndexRow(
-            event_hour=hour_key(row["event_hour"]),
-            **{k: v for k, v in row.items() if k not in ("device_bucket", "event_hour")},
-        )
-        for row in data.to_pylist()
-    ]
-
-
-def register(drop_key: str, name: DropName, raw: bytes, parsed: ParsedDrop | None) -> list[IndexRow]:
-    """Return a drop's index rows: one for each hour it has lines in, and one for the hour of its receipt.
-
-    Args:
-        drop_key: Key in the landing zone.
-        name: What its name says.
-        raw: The file's bytes.
-        parsed: Its lines, None where the file could not be read.
-    """
-    received_hour = name.received_us // HOUR_US
-    placed: dict[int, int] = {received_hour: 0}
-    unplaceable = 0
-    if parsed is not None:
-        hours, lost = place_rows(parsed)
-        for hour, count in zip(*np.unique(hours[~lost], return_counts=True), strict=True):
-            placed[int(hour)] = placed.get(int(hour), 0) + int(count)
-        unplaceable = int(lost.sum())
-        for bad in parsed.bad_lines:
-            if bad.ts_us is not None and name.is_plausible(bad.ts_us):
-                hour = bad_line_time_us(parsed, bad.ts_us) // HOUR_US
-                placed[hour] = placed.get(hour, 0) + 1
-            else:
-                unplaceable += 1
-    return [
-        IndexRow(
-            drop_key=drop_key,
-            event_hour=hour_key(_EPOCH + dt.timedelta(hours=hour)),
-            sha256=hashlib.sha256(raw).hexdigest(),
-            received_at=name.received_at,
-            device_id=name.device_id,
-            bytes=len(raw),
-            lines=parsed.lines if parsed else 0,
-            rows=rows,
-            unplaceable=unplaceable if hour == received_hour else 0,
-            status="READ" if parsed else "UNREADABLE",
-        )
-        for hour, rows in sorted(placed.items())
-    ]
 
 
 class Ingest:
@@ -298,8 +211,12 @@ class Ingest:
         final = self._watermark >= window_of(key)[1]
         start_us = _us(window_of(key)[0])
         who = [
-            f"{device} {a}" for device in devices for a in wearers(self._assignments.get(device, ()), start_us)
+            f"{device} {a}"
+            for device in devices
+            for a in wearers(self._assignments.get(device, ()), start_us)
         ]
+        sending = sorted({r.device_id for r in rows})
+        who += [f"{device} {'known' if device in self._assignments else 'unknown'}" for device in sending]
         input_hash = combined_hash([RULES_VERSION, indexed, str(final), *who])
         previous = self._samples.previous(key, bucket)
         if not fresh and previous is not None and previous.input_hash == input_hash:
@@ -356,9 +273,11 @@ class Ingest:
         cleaned = clean_device_hour(gather_device_hour(device, drops, start_us), assigned, start_us)
         self._samples.add(key, samples_table(cleaned, bucket), bucket)
         refused = quarantine_table(cleaned, bucket, self._payloads(cleaned))
-        self._quarantine.add(key, pa.concat_tables([refused, self._broken(key, bucket, device, broken)]), bucket)
+        self._quarantine.add(
+            key, pa.concat_tables([refused, self._broken(key, bucket, device, broken)]), bucket
+        )
         rows = device_hour_coverage(cleaned, start_us, _us(self._complete_until(key, index)))
-        self._coverage.add(key, conform(DeviceHourCoverage, _columns(rows, bucket)), bucket)
+        self._coverage.add(key, coverage_table(rows, bucket), bucket)
         self.counts[key].add(cleaned)
         tail = cleaned.ts_us >= start_us + HOUR_US - TAIL_S * 1_000_000
         if tail.any():
@@ -441,67 +360,5 @@ class Ingest:
                 publication.commit()
 
 
-def samples_table(cleaned: CleanedHour, bucket: int) -> pa.Table:
-    """Return a cleaned hour as a `Telemetry` table; texts stay dictionary-coded until they are written."""
-    n = cleaned.rows
-    if n == 0:
-        return empty_table(Telemetry)
-    gyro = {}
-    complete = bool(cleaned.has_gyro.all())
-    for i, axis in enumerate("xyz"):
-        values = np.ascontiguousarray(cleaned.gyro_dps[:, i])
-        gyro[f"gyro_{axis}_dps"] = pa.array(values, mask=None if complete else ~cleaned.has_gyro)
-    columns = {
-        "device_bucket": pa.array(np.full(n, bucket, np.int32)),
-        "device_id": _coded(np.zeros(n, np.int32), [cleaned.device_id]),
-        "patient_id": _coded(cleaned.patient_code, cleaned.patients),
-        "position": _coded(cleaned.position_code, cleaned.positions),
-        "ts": pa.array(cleaned.ts_us).view(pa.timestamp("us", "UTC")),
-        "boot": pa.array(cleaned.boot),
-        "seq": pa.array(cleaned.seq),
-        **{f"accel_{a}_g": pa.array(np.ascontiguousarray(cleaned.accel_g[:, i])) for i, a in enumerate("xyz")},
-        **gyro,
-    }
-    return pa.table(columns)
-
-
-def quarantine_table(
-    cleaned: CleanedHour, bucket: int, payloads: Mapping[tuple[int, int], str]
-) -> pa.Table:
-    """Return a cleaned hour's refused lines as a `TelemetryQuarantine` table."""
-    refused = cleaned.quarantine
-    n = len(refused.line_number)
-    if n == 0:
-        return empty_table(TelemetryQuarantine)
-    at = list(zip(refused.drop_index.tolist(), refused.line_number.tolist(), strict=True))
-    return conform(
-        TelemetryQuarantine,
-        {
-            "device_bucket": np.full(n, bucket, np.int32),
-            "quarantine_hour": np.full(n, cleaned.hour_start_us),
-            "drop_key": _coded(refused.drop_index, cleaned.drop_keys).cast(pa.string()),
-            "line_number": refused.line_number.astype(np.int64),
-            "reason": [refused.findings[i][0].value for i in refused.finding.tolist()],
-            "detail": [refused.findings[i][1] for i in refused.finding.tolist()],
-            "payload": [
-                text if text is not None else payloads.get(where)
-                for text, where in zip(refused.payload, at, strict=True)
-            ],
-            "device_id": [cleaned.device_id] * n,
-            "patient_id": [p or None for p in refused.patient],
-        },
-    )
-
-
-def _coded(codes: np.ndarray, words: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
-
-
-def _columns(rows: Sequence[Mapping], bucket: int) -> dict[str, list]:
-    names = list(rows[0]) if rows else [c for c in empty_table(DeviceHourCoverage).column_names][1:]
-    return {"device_bucket": [bucket] * len(rows), **{n: [r[n] for r in rows] for n in names}}
-
-
 def _us(moment: dt.datetime) -> int:
     return round((moment - _EPOCH) / dt.timedelta(microseconds=1))
-

@@ -52,7 +52,7 @@ def sql_check(
             for key in keys:
                 rows = broken.get(key, broken[keys[-1]])
                 context.op_execution_context.log_event(
-                    dg.AssetCheckEvaluation(
+                    dg.AssetCheckEvaluation(  # type: ignore[arg-type]
                         asset_key=dg.AssetKey(asset),
                         check_name=name,
                         passed=rows.num_rows == 0,

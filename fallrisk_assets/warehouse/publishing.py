@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from fallrisk_assets.contract import ContractReport, ContractType
+from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, LedgerEntry, SliceRefused
 from fallrisk_assets.partitions import daily
 from fallrisk_assets.publishing import (
@@ -19,6 +19,7 @@ from fallrisk_assets.publishing import (
     report_publication,
     retried_when_transient,
 )
+from fallrisk_assets.validation import ContractReport
 from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse, judge
 
 POOL = "warehouse"

@@ -21,11 +21,12 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from fallrisk_assets.contract import OUTSIDE_SLICE, ContractReport, ContractType, arrow_schema, validate
+from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import LedgerEntry, MissingPartition, SliceRefused
 from fallrisk_assets.lake.files import combined_hash, content_hash
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.schemas import duckdb_ddl
+from fallrisk_assets.validation import OUTSIDE_SLICE, ContractReport, validate
 from fallrisk_assets.warehouse.contract import TABLES
 
 _R = TypeVar("_R")

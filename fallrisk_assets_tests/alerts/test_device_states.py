@@ -8,7 +8,7 @@ import pyarrow.compute
 from fallrisk_assets.alerts.contract import DeviceStates
 from fallrisk_assets.alerts.device_states import Assigned, ExpectedWear, device_states, watermark
 from fallrisk_assets.alerts.observations import state_observations
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)

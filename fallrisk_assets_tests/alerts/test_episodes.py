@@ -19,7 +19,7 @@ from fallrisk_assets.alerts.rules import (
     HOURLY_LOOK_BACK,
 )
 from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 
 T0 = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -173,13 +173,20 @@ def test_a_persons_decision_finds_the_alert_that_late_data_renamed() -> None:
     assert alert.state == "CLOSED_CONFIRMED"
 
 
+def test_a_persons_decision_finds_the_alert_of_a_fall_that_was_decided_anew() -> None:
+    closed = act("close", T0 + 5 * MINUTE, outcome="confirmed")
+    (alert,) = folded([fall(T0 + timedelta(milliseconds=200))], [closed])
+    assert alert.state == "CLOSED_CONFIRMED"
+
+
 def test_the_last_close_counts_so_that_a_label_can_be_mended() -> None:
     actions = [
         act("close", T0 + 5 * MINUTE, outcome="false"),
         act("close", T0 + 9 * MINUTE, outcome="confirmed"),
     ]
-    (alert,) = folded([fall(T0)], actions)
-    assert alert.state == "CLOSED_CONFIRMED"
+    for order in (actions, actions[::-1]):
+        (alert,) = folded([fall(T0)], order)
+        assert alert.state == "CLOSED_CONFIRMED"
 
 
 times = st.integers(0, 600).map(lambda m: T0 - 6 * HOUR + m * MINUTE)
@@ -276,6 +283,13 @@ def test_an_hour_shows_its_unfinished_alerts_and_the_finished_ones_that_changed_
     closed = act("close", T0 + 35 * MINUTE, outcome="confirmed")
     shown = [[r["state"] for r in hour_slice([fall(T0)], [closed], hour + i * HOUR)] for i in range(3)]
     assert shown == [["ESCALATED"], ["CLOSED_CONFIRMED"], []]
+
+
+def test_an_alert_that_nobody_finished_stays_in_sight() -> None:
+    hour = T0.replace(minute=0)
+    seen = act("acknowledge", T0 + 5 * MINUTE)
+    shown = [[r["state"] for r in hour_slice([fall(T0)], [seen], hour + i * HOUR)] for i in (0, 5)]
+    assert shown == [["ACKNOWLEDGED"], ["ACKNOWLEDGED"]]
 
 
 def test_closing_an_alert_days_later_still_closes_it() -> None:

@@ -155,15 +155,21 @@ def test_quiet_hours_hold_back_what_is_not_critical_and_nothing_else(ledger: Led
     assert ledger.deliver(T0 + 61 * MINUTE, {"file": channel}, book).states == {"SENT": 1}
 
 
-def test_what_waited_through_the_night_is_sent_in_the_morning_unless_it_is_over(ledger: Ledger) -> None:
+@pytest.mark.parametrize("over", [False, True])
+def test_what_waited_through_the_night_is_sent_in_the_morning_unless_it_is_over(
+    over: bool, ledger: Ledger
+) -> None:
     night = contact(2, "nurse", quiet_from=time(7), quiet_to=time(6))
     book = BOOK | {night.contact_id: night}
     ledger.enqueue(silence_pages(), T0 + HOUR)
     ledger.deliver(T0 + HOUR, {"file": Recorder()}, book)
     (waiting,) = ledger.deliveries("PENDING")
     assert waiting.next_attempt_at == datetime(2026, 1, 6, 6, tzinfo=UTC)
-    assert ledger.withdraw([waiting.page.alert_id], T0 + 2 * HOUR) == 1
-    assert ledger.deliver(datetime(2026, 1, 6, 6, 5, tzinfo=UTC), {"file": Recorder()}, book).states == {}
+    assert ledger.oldest_pending() == waiting.next_attempt_at
+    if over:
+        assert ledger.withdraw([waiting.page.alert_id], T0 + 2 * HOUR) == 1
+    morning = ledger.deliver(datetime(2026, 1, 6, 6, 5, tzinfo=UTC), {"file": Recorder()}, book)
+    assert morning.states == ({} if over else {"SENT": 1})
 
 
 @pytest.mark.parametrize(

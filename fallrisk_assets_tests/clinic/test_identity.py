@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
@@ -101,6 +101,7 @@ rows_of_devices = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=100)
 @given(rows_of_devices, st.randoms(use_true_random=False))
 def test_the_order_and_repetition_of_rows_do_not_matter(rows, random):
     shuffled = rows + rows[:2]
@@ -108,6 +109,7 @@ def test_the_order_and_repetition_of_rows_do_not_matter(rows, random):
     assert resolve(*shuffled) == resolve(*rows)
 
 
+@settings(deadline=None, max_examples=100)
 @given(rows_of_devices)
 def test_at_any_instant_a_device_has_at_most_one_wearer(rows):
     for intervals in resolve(*rows).values():
@@ -118,6 +120,7 @@ def test_at_any_instant_a_device_has_at_most_one_wearer(rows):
             assert before[2] <= after[1]
 
 
+@settings(deadline=None, max_examples=100)
 @given(rows_of_devices, hours)
 def test_the_wearer_at_an_instant_is_the_one_whom_the_last_word_about_it_names(rows, hour):
     """An oracle that asks each instant alone, against the intervals painted over each other."""

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.contract import (
@@ -19,7 +19,7 @@ from fallrisk_assets.clinic.intake import (
     parse_patients,
     patient_ids_in,
 )
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 
 DAY = date(2026, 1, 5)
 HEADER = (
@@ -193,6 +193,7 @@ def test_a_file_without_a_usable_header_is_refused_as_a_whole_on_line_0(data, re
     assert reasons(parsed.refusals) == {0: reason}
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(alphabet='",\r abPAT0123-\x00é|', max_size=40).filter(str.strip), max_size=8))
 def test_every_line_of_a_file_is_either_a_row_or_a_refusal(lines):
     parsed = patients_file(ADA, *lines)

@@ -10,15 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fallrisk_assets.dashboards.data import (
-    build_day,
-    downsample_norm,
-    hourly_scores,
-    hourly_walking,
-    parse_components,
-)
+from fallrisk_assets.dashboards.data import build_day, parse_components
 from fallrisk_assets.dashboards.model import DayInputs
 from fallrisk_assets.dashboards.quality import quarantine_counts
+from fallrisk_assets.dashboards.reductions import downsample_norm, hourly_scores, hourly_walking
 from fallrisk_assets.dashboards.values import natural
 from fallrisk_assets_tests.dashboards.synthetic_day import (
     DAY,

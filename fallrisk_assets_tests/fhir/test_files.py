@@ -6,12 +6,13 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from fallrisk_assets.contract import arrow_schema, validate
+from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.fhir.bundle import to_json, to_ndjson, transaction
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.fhir.folder import problems, write_day
 from fallrisk_assets.fhir.patient_day import PatientDays, patient_days
 from fallrisk_assets.fhir.resources import ResourceConflict, bundles, judge, ndjson, resources_table
+from fallrisk_assets.validation import validate
 from fallrisk_assets_tests.fhir.rows import (
     DAY,
     day_rows,

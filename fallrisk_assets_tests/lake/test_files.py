@@ -1,4 +1,5 @@
 import datetime as dt
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -28,7 +29,7 @@ ROWS = st.lists(
         st.one_of(st.none(), st.sampled_from(["", "a", "b", "ab"])),
         st.one_of(st.none(), st.floats(-5, 5, width=32)),
         st.one_of(st.none(), st.booleans()),
-        st.one_of(st.none(), st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 1, 1))),
+        st.one_of(st.none(), st.datetimes(timezones=st.just(dt.UTC), allow_imaginary=False)),
     ),
     max_size=20,
 )
@@ -45,7 +46,7 @@ def test_the_content_hash_does_not_depend_on_how_rows_were_cut_or_coded(rows, cu
     whole = as_table(rows)
     hasher = ContentHasher(SCHEMA)
     edges = sorted({0, len(rows), *(min(c, len(rows)) for c in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         piece = whole.slice(start, end - start)
         if coded:
             piece = piece.set_column(0, "text", piece["text"].combine_chunks().dictionary_encode())

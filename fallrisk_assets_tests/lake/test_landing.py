@@ -12,7 +12,10 @@ def test_files_are_listed_by_key_and_half_written_ones_are_not(tmp_path):
     (tmp_path / "telemetry" / ".c.jsonl").write_bytes(b"half")
     (tmp_path / "telemetry" / "a.jsonl").write_bytes(b"x")
     landing = Landing(root=str(tmp_path))
-    assert [(f.key, f.size) for f in landing.list("telemetry")] == [("telemetry/a.jsonl", 1), ("telemetry/b.jsonl", 2)]
+    assert [(f.key, f.size) for f in landing.list("telemetry")] == [
+        ("telemetry/a.jsonl", 1),
+        ("telemetry/b.jsonl", 2),
+    ]
     assert landing.list("clinic") == []
 
 
@@ -22,7 +25,9 @@ def test_a_compressed_file_is_handed_out_as_it_is(tmp_path):
 
 
 def test_the_time_of_receipt_is_read_from_the_name():
-    assert received_at_of("clinic/20260105T070312Z-patients.csv") == dt.datetime(2026, 1, 5, 7, 3, 12, tzinfo=dt.UTC)
+    assert received_at_of("clinic/20260105T070312Z-patients.csv") == dt.datetime(
+        2026, 1, 5, 7, 3, 12, tzinfo=dt.UTC
+    )
     with pytest.raises(ValueError):
         received_at_of("clinic/patients.csv")
 
@@ -31,8 +36,13 @@ def test_a_report_folder_appears_whole_or_not_at_all(tmp_path):
     reports = Reports(root=str(tmp_path))
     with reports.replace_folder("fhir/2026-01-05") as folder:
         (folder / "a").write_text("1")
-    with pytest.raises(RuntimeError), reports.replace_folder("fhir/2026-01-05") as folder:
-        (folder / "b").write_text("2")
-        raise RuntimeError
+
+    def fail_halfway() -> None:
+        with reports.replace_folder("fhir/2026-01-05") as folder:
+            (folder / "b").write_text("2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert [p.name for p in (tmp_path / "fhir" / "2026-01-05").iterdir()] == ["a"]
     assert [p.name for p in (tmp_path / "fhir").iterdir()] == ["2026-01-05"]

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from fallrisk_assets.contract import OUTSIDE_SLICE
 from fallrisk_assets.lake import Lake, MissingPartition, publication, tables
+from fallrisk_assets.validation import OUTSIDE_SLICE
 from fallrisk_assets_tests.samples import Days, Readings, days, readings
 
 H7, H8, H9 = "2026-01-05-07:00", "2026-01-05-08:00", "2026-01-05-09:00"
@@ -30,7 +30,10 @@ def test_what_was_published_is_read_back_by_name_and_partition(lake):
     publish(lake, [H7, H8], {H7: {1: readings(H7, 1), 2: readings(H7, 2)}, H8: {1: readings(H8, 1)}})
     assert lake.read(Readings, [H7]).num_rows == 40
     assert lake.read(Readings, [H7, H8]).num_rows == 60
-    assert lake.read(Readings, [H7], buckets=[2], columns=["device_id"])["device_id"].to_pylist() == ["imu-2"] * 20
+    assert (
+        lake.read(Readings, [H7], buckets=[2], columns=["device_id"])["device_id"].to_pylist()
+        == ["imu-2"] * 20
+    )
 
 
 def test_a_partition_that_nobody_published_raises_and_is_never_an_empty_table(lake):
@@ -195,3 +198,11 @@ def test_a_killed_publication_leaves_the_old_or_the_new_version_and_can_be_run_a
     publish(undisturbed, [H7], {H7: {1: readings(H7, rows=11)}})
     assert lake.read(Readings, [H7]).equals(undisturbed.read(Readings, [H7]))
     assert lake.ledger.get(Readings, H7).content_hash == undisturbed.ledger.get(Readings, H7).content_hash
+
+
+def test_pandera_has_the_last_word_on_what_the_masks_let_through(lake, monkeypatch):
+    monkeypatch.setattr("fallrisk_assets.validation.row_masks", lambda *_: {})
+    bad = readings(H8, lowest=np.full(20, 99, np.float32))
+    p = publish(lake, [H7, H8], {H7: {1: readings(H7)}, H8: {1: bad}})
+    assert list(p.bad) == [H8]
+    assert "PANDERA" in p.bad[H8].sentence()

@@ -33,17 +33,19 @@ SEVEN_KEY, EIGHT_KEY = "2026-01-05-07:00", "2026-01-05-08:00"
 S = 1_000_000
 
 
-def publish_samples(lake: Lake, key: str, *devices, tail: str = "", **published) -> None:
-    """Publish an hour of samples as the telemetry step does, each device in its bucket."""
-    start = hour_start_us(key)
-    with lake.publication(Telemetry, [key]) as publication:
-        for samples in sorted(devices, key=lambda d: d.device_id):
-            part = samples.between(start, start + HOUR_US)
-            bucket = device_bucket(samples.device_id)
-            if len(part):
-                report = publication.add(key, telemetry_rows(part), bucket)
-                assert report.passed, report.counts
-            publication.mark(key, bucket, input_hash=str(len(part)), **{TAIL_FACT: tail})
+def publish_samples(lake: Lake, keys: str | list[str], *devices, tail: str = "") -> None:
+    """Publish hours of samples as the telemetry step does, each device in its bucket."""
+    keys = [keys] if isinstance(keys, str) else keys
+    with lake.publication(Telemetry, keys) as publication:
+        for key in keys:
+            start = hour_start_us(key)
+            for samples in sorted(devices, key=lambda d: d.device_id):
+                part = samples.between(start, start + HOUR_US)
+                bucket = device_bucket(samples.device_id)
+                if len(part):
+                    report = publication.add(key, telemetry_rows(part), bucket)
+                    assert report.passed, report.counts
+                publication.mark(key, bucket, input_hash=str(len(part)), **{TAIL_FACT: tail})
         publication.commit()
 
 
@@ -182,8 +184,7 @@ def coverage_rows(samples, keys) -> dict[str, list[dict]]:
 def publish_day(lake: Lake, keys: list[str], *devices, zones: dict[str, str]) -> None:
     """Publish samples and coverage of hours, and the patients."""
     start = window_of(keys[0])[0].date()
-    for key in keys:
-        publish_samples(lake, key, *devices)
+    publish_samples(lake, keys, *devices)
     with lake.publication(DeviceHourCoverage, keys) as publication:
         for samples in sorted(devices, key=lambda d: d.device_id):
             for key, rows in coverage_rows(samples, keys).items():

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from fallrisk_assets.contract import arrow_schema, validate
+from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.validation import validate
 from fallrisk_assets.mobility.contract import FIRST_FEATURE_ID, WindowFeatures
 from fallrisk_assets.mobility.feature_names import FEATURE_NAMES, FEATURES
 from fallrisk_assets.mobility.features import features_for_windows

@@ -1,13 +1,11 @@
 """The hourly and daily assets: each fall once, in its hour, whether hours run one by one or as a range."""
 
-import datetime as dt
-
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from fallrisk_assets.contract import arrow_schema, conform
+from fallrisk_assets.contract import conform
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import device_bucket, hour_key, window_of
 from fallrisk_assets.risk import synthetic_motion as motion
@@ -58,7 +56,7 @@ def publish(lake, devices, *, state="FINAL"):
                 assert publication.add(key, part, bucket).passed
                 facts = {STATE_FACT: state if key == SECOND else "FINAL"}
                 if part.num_rows:
-                    facts[TAIL_FACT] = str(hash(part["ts"][-1].as_py().isoformat()))
+                    facts[TAIL_FACT] = part["ts"][-1].as_py().isoformat()
                 publication.mark(key, bucket, input_hash="given", **facts)
         publication.commit()
 
@@ -96,7 +94,7 @@ def test_each_fall_is_in_the_hour_of_its_decision_one_by_one_and_as_a_range(lake
         run(lake, partition=key)
     hours = {key: lake.read(FallEvents, [key]) for key in (FIRST, SECOND)}
     assert hours[FIRST]["device_id"].to_pylist() == [OTHER]
-    assert DEVICE in hours[SECOND]["device_id"].to_pylist()
+    assert sorted(hours[SECOND]["device_id"].to_pylist()) == [DEVICE, SILENT]
     assert all(hour_key(t) == SECOND for t in hours[SECOND]["decided_at"].to_pylist())
     assert all(t < EDGE for t in hours[SECOND]["impact_at"].to_pylist())
 
@@ -141,7 +139,3 @@ def test_the_assets_say_what_they_are():
         assert len(spec.description) > 80
         columns = spec.metadata["dagster/column_schema"].columns
         assert all(c.description for c in columns)
-    assert arrow_schema(FallEvents).names == [
-        c.name for c in next(iter(fall_events.specs)).metadata["dagster/column_schema"].columns
-    ]
-    assert dt.timedelta(hours=1) == window_of(FIRST)[1] - window_of(FIRST)[0]

@@ -1,5 +1,6 @@
 """Held-out figures on recordings of real people, where their data is at hand; judging streams always."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from fallrisk_assets.risk.umafall import FILES, read_umafall
 
 ROOT = Path(__file__).parents[2]
 UMAFALL = Path(os.environ.get("FALLRISK_SHARED_DATA", ROOT.parent / "shared" / "data")) / "umafall"
+
+
+@functools.cache
+def recorded(position):
+    return read_umafall(UMAFALL, position)
+
+
 needs_recordings = pytest.mark.skipif(
     not all((UMAFALL / name).exists() for name in FILES),
     reason="needs UMAFall: set FALLRISK_SHARED_DATA to the folder that holds umafall/",
@@ -20,9 +28,11 @@ needs_recordings = pytest.mark.skipif(
 
 
 @needs_recordings
-@pytest.mark.parametrize(("position", "least"), [("waist", 0.95), ("wrist", 0.93)])
+@pytest.mark.parametrize(
+    ("position", "least"), [("waist", 0.95), pytest.param("wrist", 0.93, marks=pytest.mark.slow)]
+)
 def test_people_never_seen_in_training_are_judged_well(position, least):
-    trials = read_umafall(UMAFALL, position)
+    trials = recorded(position)
     threshold = training.THRESHOLDS["trunk" if position == "waist" else "wrist"]
     scores = evaluation.cross_validate(trials, position)
     table = evaluation.tabulate(position, trials, scores, threshold)
@@ -36,7 +46,7 @@ def test_people_never_seen_in_training_are_judged_well(position, least):
 @needs_recordings
 @pytest.mark.slow
 def test_training_again_gives_the_released_numbers():
-    trials = {position: read_umafall(UMAFALL, position) for position in ("waist", "wrist")}
+    trials = {position: recorded(position) for position in ("waist", "wrist")}
     model = training.fit_model(trials, version="1")
     content = training.artefact(model, "", {})
     assert content["parameters_sha256"] == parameters_hash(content["parameters"])
@@ -44,8 +54,9 @@ def test_training_again_gives_the_released_numbers():
 
 
 @needs_recordings
+@pytest.mark.slow
 def test_the_person_whose_files_a_spreadsheet_mangled_is_left_out():
-    assert 13 not in {t.subject for t in read_umafall(UMAFALL, "wrist")}
+    assert 13 not in {t.subject for t in recorded("wrist")}
 
 
 def test_streams_are_judged_event_by_event_and_alarms_are_named_by_activity():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fallrisk_assets.contract import arrow_schema, validate
+from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.risk import synthetic_motion as motion
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.risk.detector import released_model
@@ -16,6 +16,7 @@ from fallrisk_assets.risk.evaluation import area_under_curve, match_events, wils
 from fallrisk_assets.risk.falls import SAMPLE_COLUMNS, device_falls, event_id
 from fallrisk_assets.risk.preview import fall_svg
 from fallrisk_assets.telemetry.contract import Telemetry
+from fallrisk_assets.validation import validate
 
 MODEL = released_model()
 HOUR_US = 3_600_000_000

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fallrisk_assets.contract import validate
 from fallrisk_assets.risk import index_model as model
 from fallrisk_assets.risk.contract import FallRiskIndex
 from fallrisk_assets.risk.index import (
@@ -26,6 +25,7 @@ from fallrisk_assets.risk.index import (
     reference_population,
 )
 from fallrisk_assets.risk.patient_index import GAIT_COLUMNS, HISTORY_COLUMNS, index_table
+from fallrisk_assets.validation import validate
 
 YES_NO = [t.name for t in model.YES_NO_TERMS if t.name != "falls_past_12_months"]
 maybe = st.none() | st.booleans()
@@ -44,8 +44,6 @@ walked = st.builds(
     stride_regularity=st.none() | st.floats(-1.5, 1.5),
 )
 TYPICAL = Gait(840.0, walking_minutes=60.0, cadence_spm=106.0, stride_time_cv=0.03, stride_regularity=0.65)
-    wear_minutes=840.0, walking_minutes=60.0, cadence_spm=106.0, stride_time_cv=0.03, stride_regularity=0.65
-)
 HEALTHY = History(0, *[False] * 6, medicine_count=2)
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fallrisk_assets.contract import validate
 from fallrisk_assets.mobility.feature_names import FEATURE_INDEX
 from fallrisk_assets.mobility.features import features_for_windows
 from fallrisk_assets.mobility.windows import QUALITY_REASONS
@@ -16,6 +15,7 @@ from fallrisk_assets.partitions import device_bucket
 from fallrisk_assets.risk import synthetic_motion as motion
 from fallrisk_assets.risk.contract import WindowScores
 from fallrisk_assets.risk.window_scores import INPUTS, band_of, instability, score_table
+from fallrisk_assets.validation import validate
 
 HOUR = dt.datetime(2026, 1, 5, 7, tzinfo=dt.UTC)
 

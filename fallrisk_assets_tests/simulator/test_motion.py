@@ -70,7 +70,7 @@ def peak_frequency_hz(signal: np.ndarray, low_hz: float, high_hz: float) -> floa
 def test_vertical_acceleration_swings_with_the_steps_and_sideways_with_strides(name: str, seed: int) -> None:
     who = person(name, seed)
     line, accel = walking(who, seed=seed)
-    step_hz = line.activities[-1].cadence_spm / 60.0
+    step_hz = (line.activities[-1].cadence_spm or 0.0) / 60.0
     assert peak_frequency_hz(accel[:, 2], 1.0, 2.6) == pytest.approx(step_hz, rel=0.03)
     assert peak_frequency_hz(accel[:, 1], 0.5, 1.3) == pytest.approx(step_hz / 2, rel=0.05)
 
@@ -99,6 +99,13 @@ def test_stride_variability_is_that_of_the_person() -> None:
     who = replace(person("frail"), stride_time_cv=0.04)
     bouts = [walk(who, 400, np.random.default_rng(seed)).stride_times_s for seed in range(20)]
     assert np.mean([b[::2].std() / b[::2].mean() for b in bouts]) == pytest.approx(0.04, rel=0.12)
+
+
+@pytest.mark.parametrize("name", sorted(PHENOTYPES))
+def test_people_walk_at_their_own_cadence(name: str) -> None:
+    who = person(name)
+    cadence = np.mean([walk(who, 200, np.random.default_rng(seed)).cadence_spm for seed in range(10)])
+    assert cadence == pytest.approx(who.cadence_spm, rel=0.02)
 
 
 def test_phenotypes_differ_as_they_should() -> None:

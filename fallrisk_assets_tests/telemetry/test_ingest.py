@@ -66,7 +66,9 @@ def ingest(root, keys=DAY, lake="lake", landing="landing", assignments=None, **o
 
 def hashes(lake, keys=DAY):
     return {
-        (m.__name__, k): {b: (e.rows, e.content_hash) for b, e in lake.ledger.get(m, k).buckets.items() if e.rows}
+        (m.__name__, k): {
+            b: (e.rows, e.content_hash) for b, e in lake.ledger.get(m, k).buckets.items() if e.rows
+        }
         for m in MODELS
         for k in keys
     }
@@ -118,7 +120,9 @@ def test_an_unreadable_file_costs_that_file_and_nothing_else(whole_day, cohort):
     refused = lake.read(TelemetryQuarantine, DAY).to_pandas()
     files = refused[refused["line_number"] == 0]
     assert set(files["reason"]) == {"FILE_UNREADABLE"}
-    assert lake.read(TelemetryDrops, DAY).to_pandas().query("status == 'UNREADABLE'")["drop_key"].nunique() == len(files)
+    assert lake.read(TelemetryDrops, DAY).to_pandas().query("status == 'UNREADABLE'")[
+        "drop_key"
+    ].nunique() == len(files)
 
 
 def test_samples_are_unique_and_ordered_by_device_and_time(whole_day):
@@ -181,7 +185,8 @@ def test_a_new_drop_rewrites_its_own_bucket_only(cohort, tmp_path):
 def test_an_hour_is_provisional_until_something_was_received_after_its_end(cohort):
     lake, _ = ingest(cohort, lake="states")
     states = {
-        key: {e.facts.get(STATE_FACT) for e in lake.ledger.get(Telemetry, key).buckets.values()} for key in DAY
+        key: {e.facts.get(STATE_FACT) for e in lake.ledger.get(Telemetry, key).buckets.values()}
+        for key in DAY
     }
     received = max(lake.read(TelemetryDrops, DAY)["received_at"].to_pylist())
     last = f"{received:%Y-%m-%d-%H}:00"

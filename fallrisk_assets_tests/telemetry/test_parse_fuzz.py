@@ -217,7 +217,7 @@ def test_every_decimal_has_the_float32_of_its_float64():
     written += [f"{value:.6e}" for value in rng.normal(0.0, 1.0, 400)]
     # Halfway between two neighbours in float32: double rounding would show here.
     halves = rng.integers(2**23, 2**24, 400) + 0.5
-    written += [f"{half / 2**24:.17g}" for half in halves] + [f"{half / 2**10:.10f}" for half in halves]
+    written += [f"{half / 2**24:.17g}" for half in halves] + [f"{half / 2**9:.10f}" for half in halves]
     lines = [line(i).replace("0.0123", text) for i, text in enumerate(written)]
     drop = parse_drop(as_drop(lines), drop_name())
     expected = np.array([np.float32(float(json.loads(text))) for text in written], np.float32)

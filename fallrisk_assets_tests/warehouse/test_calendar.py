@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 from fallrisk_assets.warehouse.calendar import (
     date_id,
     dim_date,

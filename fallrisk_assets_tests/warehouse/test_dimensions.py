@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.identity import resolve_assignments
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 from fallrisk_assets.warehouse.contract import DimDevice, DimPatient, DimSite
 from fallrisk_assets.warehouse.dimensions import (
     FirmwareSeen,
@@ -105,6 +105,7 @@ snapshot_rows = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=25)
 @given(snapshot_rows, st.randoms(use_true_random=False))
 def test_snapshots_in_any_order_give_the_same_dimension(rows, random):
     shuffled = list(rows)
@@ -113,6 +114,7 @@ def test_snapshots_in_any_order_give_the_same_dimension(rows, random):
     assert dim_patient(patient_versions(patients(*shuffled), HORIZON)).equals(expected)
 
 
+@settings(deadline=None, max_examples=25)
 @given(snapshot_rows)
 def test_the_dimension_keeps_its_contract_and_each_patient_has_one_current_row(rows):
     table = dim_patient(patient_versions(patients(*rows), HORIZON))
@@ -192,6 +194,7 @@ def test_the_wearer_of_a_device_is_known_to_the_clinic_by_key():
     assert row["patient_key"] == natural_key("PAT000001")
 
 
+@settings(deadline=None, max_examples=25)
 @given(
     st.permutations(
         [("imu-1", 2, "2.4.1"), ("imu-1", 9, "2.5.0"), ("imu-1", 5, "2.4.1"), ("imu-2", 1, "1.0")]

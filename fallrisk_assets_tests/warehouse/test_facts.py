@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from fallrisk_assets.clinic.identity import resolve_assignments
-from fallrisk_assets.contract import validate
+from fallrisk_assets.validation import validate
 from fallrisk_assets.warehouse.contract import FactAlert, FactDeviceDay, FactRiskScore
 from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
 from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day, fact_risk_score

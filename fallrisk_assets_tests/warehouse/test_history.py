@@ -3,7 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.warehouse.history import Observation, as_of, by_member, fold, natural_key, version_key
@@ -24,6 +24,7 @@ observations = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=100)
 @given(observations, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_gives_the_same_history(seen, random):
     shuffled = list(seen) + seen[:3]
@@ -31,6 +32,7 @@ def test_any_order_of_arrival_gives_the_same_history(seen, random):
     assert fold(shuffled) == fold(seen)
 
 
+@settings(deadline=None, max_examples=100)
 @given(observations)
 def test_versions_of_a_member_follow_each_other_and_only_the_newest_is_open(seen):
     versions = by_member(fold(seen))
@@ -40,6 +42,7 @@ def test_versions_of_a_member_follow_each_other_and_only_the_newest_is_open(seen
         assert all(one.valid_to is None or one.valid_from < one.valid_to for one in history)
 
 
+@settings(deadline=None, max_examples=100)
 @given(observations)
 def test_neighbouring_versions_differ(seen):
     for history in by_member(fold(seen)).values():
@@ -47,6 +50,7 @@ def test_neighbouring_versions_differ(seen):
             assert before.attributes != after.attributes
 
 
+@settings(deadline=None, max_examples=100)
 @given(observations, st.integers(-1, 9))
 def test_the_version_of_an_instant_says_what_was_observed_last_before_it(seen, day):
     instant = START + timedelta(days=day, hours=6)

@@ -14,9 +14,9 @@ from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.lake import MissingPartition, SliceRefused
 from fallrisk_assets.warehouse import resource
 from fallrisk_assets.warehouse.calendar import dim_date
-from fallrisk_assets.warehouse.contract import TABLES, DimDate, FactRiskScore
+from fallrisk_assets.warehouse.contract import TABLES, DimDate, DimPatient, FactAlert, FactRiskScore
 from fallrisk_assets.warehouse.dimensions import Wearers, dim_patient, patient_versions
-from fallrisk_assets.warehouse.facts import fact_risk_score
+from fallrisk_assets.warehouse.facts import fact_alert, fact_risk_score
 from fallrisk_assets.warehouse.resource import (
     WHOLE_TABLE,
     SchemaConflictError,
@@ -24,7 +24,15 @@ from fallrisk_assets.warehouse.resource import (
     WarehouseBusyError,
     open_snapshot,
 )
-from fallrisk_assets_tests.warehouse.rows import DAY, index, indices, patient, patients
+from fallrisk_assets_tests.warehouse.rows import (
+    DAY,
+    alerts,
+    index,
+    index_alerts,
+    indices,
+    patient,
+    patients,
+)
 
 WEARERS = Wearers(patient_versions(patients(patient(), patient("PAT000002", "pt-2")), DAY))
 NEXT_DAY = DAY + timedelta(days=1)
@@ -263,9 +271,18 @@ def test_times_come_back_in_utc_wherever_the_machine_is(warehouse, monkeypatch):
 
 def test_a_score_is_joined_to_the_patient_as_he_was_on_that_day(warehouse):
     versions = patient_versions(patients(patient(day=5), patient(day=6, site_id="SITE02")), NEXT_DAY)
-    warehouse.replace_slice(resource.TABLES[2], WHOLE_TABLE, dim_patient(versions))
+    warehouse.replace_slice(DimPatient, WHOLE_TABLE, dim_patient(versions))
     for day in (DAY, NEXT_DAY):
         rows = fact_risk_score(indices(index(day=day)), day, Wearers(versions))
         warehouse.replace_slice(FactRiskScore, str(day), rows)
     joined = warehouse.query("SELECT day, site_id FROM v_risk_score ORDER BY day").to_pylist()
     assert [row["site_id"] for row in joined] == ["SITE01", "SITE02"]
+
+
+def test_a_day_whose_alerts_were_never_published_has_an_unknown_number_of_them_and_not_0(warehouse):
+    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
+    query = "SELECT alerts FROM v_cohort_day"
+    assert warehouse.query(query).to_pylist() == [{"alerts": None}]
+    nothing = fact_alert(alerts(), index_alerts(), DAY, WEARERS)
+    warehouse.replace_slice(FactAlert, str(DAY), nothing)
+    assert warehouse.query(query).to_pylist() == [{"alerts": 0}]

@@ -1,5 +1,6 @@
 -- The cohort of a site on a day. Denominators: bands and the mean over patients with a score; wear over wearers
--- whose wear is known. A site without a measurement shows null, not 0. Weekend and holiday from dim_date.
+-- whose wear is known. A site without a measurement shows null, not 0; a site without alerts shows 0 once the
+-- day's alerts have been published, and null before. Weekend and holiday from dim_date.
 CREATE OR REPLACE VIEW v_cohort_day AS
 WITH scores AS (
     SELECT
@@ -55,8 +56,12 @@ SELECT
     days.day, days.site_id, c.is_weekend, c.is_holiday,
     s.patients, s.scored, s.not_scored, s.high_risk, s.medium_risk, s.low_risk, s.mean_probability_12m,
     w.wearers, w.wearers_measured, w.mean_wear_hours, w.completeness,
-    a.alerts, a.critical_alerts, a.open_alerts
+    CASE WHEN p.partition_key IS NOT NULL THEN COALESCE(a.alerts, 0) END AS alerts,
+    CASE WHEN p.partition_key IS NOT NULL THEN COALESCE(a.critical_alerts, 0) END AS critical_alerts,
+    CASE WHEN p.partition_key IS NOT NULL THEN COALESCE(a.open_alerts, 0) END AS open_alerts
 FROM days
+LEFT JOIN partition_ledger AS p
+    ON p.table_name = 'warehouse.fact_alert' AND p.partition_key = CAST(days.day AS VARCHAR)
 LEFT JOIN dim_date AS c ON c.date = days.day
 LEFT JOIN scores AS s ON s.day = days.day AND COALESCE(s.site_id, '') = COALESCE(days.site_id, '')
 LEFT JOIN wear AS w ON w.day = days.day AND COALESCE(w.site_id, '') = COALESCE(days.site_id, '')
