@@ -15,12 +15,21 @@ from fallrisk_assets.clinic import assets as clinic
 from fallrisk_assets.dashboards import assets as dashboards
 from fallrisk_assets.environments import Environment, resources_for
 from fallrisk_assets.fhir import assets as fhir
+from fallrisk_assets.health import failed_partition_checks, health_job
 from fallrisk_assets.jobs import partitioned_jobs
+from fallrisk_assets.maintenance import lake_maintenance
 from fallrisk_assets.mobility import assets as mobility
 from fallrisk_assets.risk import assets as risk
-from fallrisk_assets.schedules import close_the_day, fill_silent_hours, read_identities
+from fallrisk_assets.schedules import (
+    close_the_day,
+    fill_silent_hours,
+    look_for_failures,
+    read_identities,
+    tidy_the_lake,
+)
 from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor
 from fallrisk_assets.telemetry import assets as telemetry
+from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
 
 DOMAINS: tuple[ModuleType, ...] = (telemetry, mobility, risk, alerts, clinic, fhir, warehouse, dashboards)
@@ -36,13 +45,15 @@ def build_defs(
         overrides: Resources that take the place of the environment's, by name.
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
-    checks = [c for domain in DOMAINS for c in dg.load_asset_checks_from_modules([domain])]
+    checks = [c for domain in (*DOMAINS, telemetry_checks) for c in dg.load_asset_checks_from_modules([domain])]
+    bound = [a for a in assets if isinstance(a, dg.AssetsDefinition)]
+    health = failed_partition_checks(bound)
     return dg.Definitions(
         assets=assets,
-        asset_checks=checks,
-        jobs=partitioned_jobs([a for a in assets if isinstance(a, dg.AssetsDefinition)]),
+        asset_checks=[*checks, health],
+        jobs=[*partitioned_jobs(bound, without=health), health_job(health), lake_maintenance],
         sensors=[landing_sensor, clinic_sensor, assignment_sensor, *run_failure.sensors],
-        schedules=[fill_silent_hours, read_identities, close_the_day],
+        schedules=[fill_silent_hours, read_identities, close_the_day, look_for_failures, tidy_the_lake],
         resources={**resources_for(environment), **(overrides or {})},
     )
 

@@ -7,6 +7,7 @@ import datetime as dt
 
 import dagster as dg
 
+from fallrisk_assets.health import PLATFORM_HEALTH
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import DAY, HOUR, day_key, hour_key
@@ -49,3 +50,15 @@ def read_identities(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def close_the_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Compute gait, risk index, FHIR, warehouse and pages of the day that ended."""
     return dg.RunRequest(partition_key=_yesterday(context))
+
+
+@dg.schedule(job_name=PLATFORM_HEALTH, cron_schedule="20 * * * *", execution_timezone="UTC")
+def look_for_failures(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """List partitions that failed and were never repaired; the failed check is told through the outbox."""
+    return dg.RunRequest()
+
+
+@dg.schedule(job_name="lake_maintenance", cron_schedule="0 3 * * *", execution_timezone="UTC")
+def tidy_the_lake(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Expire old snapshots and delete what killed runs left behind."""
+    return dg.RunRequest()

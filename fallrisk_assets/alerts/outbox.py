@@ -214,8 +214,9 @@ class Ledger:
         )
 
     def oldest_pending(self) -> datetime | None:
-        """Since when the oldest waiting page could have left (for a held one: from the end of quiet hours)."""
-        row = self._db.execute("select min(fresh_from) as at from latest where state = 'PENDING'").fetchone()
+        """Since when the oldest waiting page could have left; a held one: the end of its quiet hours."""
+        query = "select min(fresh_from) as at from latest where state = 'PENDING'"
+        row = self._db.execute(query).fetchone()
         return datetime.fromisoformat(row["at"]) if row["at"] else None
 
     def deliver(

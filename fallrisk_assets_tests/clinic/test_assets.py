@@ -62,6 +62,10 @@ def clinic(tmp_path_factory):
         "20260107T060000Z-care_contacts.csv",
         "patient_id,role,channel,address,order\nPAT000002,nurse,email,n@c.example,1\n",
     )
+    clinic.receive(
+        "20260106T060000Z-care_contacts.csv",
+        "patient_id,role,channel,address,order\nPAT000002,nurse,email,n@c.example,1\n",
+    )
     clinic.receive("20260107T060000Z-patients.csv", PATIENTS + BEN)
     clinic.receive("20260107T080000Z-patients.csv", PATIENTS + ADA + BEN)
     clinic.receive("20260107T090000Z-patients.csv", PATIENTS + "rubbish\n")
@@ -98,7 +102,8 @@ def test_every_refused_line_stands_in_the_quarantine_of_its_day(clinic):
     }
 
 
-def test_a_contact_may_belong_to_any_patient_known_by_that_day(clinic):
+def test_a_contact_may_belong_to_any_patient_whom_an_earlier_file_named(clinic):
+    assert latest_snapshot(clinic.lake, CareContacts, "2026-01-06")["patient_id"].to_pylist() == ["PAT000002"]
     assert latest_snapshot(clinic.lake, CareContacts)["patient_id"].to_pylist() == ["PAT000002"]
 
 

@@ -101,6 +101,8 @@ def test_unknown_is_a_dash_and_not_a_zero() -> None:
     assert re.search(r"<b>–</b> falls detected", page)
     assert re.search(r"<b>–</b> open alerts", page)
     assert "Fall events were not computed for this day." in page
+    row = page.split('id="cohort-table"')[1].split("</tr>")[1]
+    assert [cell.strip() for cell in re.findall(r'<td class="num" data-v="">([^<]*)</td>', row)] == ["–"] * 3
 
 
 def test_the_index_reads_back_what_the_page_says(html: str) -> None:
@@ -150,6 +152,7 @@ def test_nobody_who_is_not_scored_is_drawn_in_the_overview() -> None:
     assert figure is not None
     drawn = [name for trace in figure["data"] for name in trace["y"]]
     assert sorted(drawn) == ["pt-1", "pt-2", "pt-3", "pt-5"]
+    assert figure["layout"]["yaxis"]["categoryarray"] == ["pt-3", "pt-5", "pt-2", "pt-1"]
 
 
 def test_colours_of_figures_are_those_of_the_style() -> None:

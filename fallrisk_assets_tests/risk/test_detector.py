@@ -17,8 +17,9 @@ from fallrisk_assets.risk.detector import (
     FallStream,
     detect_falls,
     released_model,
+    score_candidates,
 )
-from fallrisk_assets.risk.impact_kernels import DECIDE_S, MAX_GAP_S, find_candidates
+from fallrisk_assets.risk.impact_kernels import DECIDE_S, MAX_GAP_S, find_candidates, impact_features
 
 MODEL = released_model()
 START = 1_767_600_000_000_000
@@ -61,19 +62,34 @@ def test_a_fall_fires_once_and_is_decided_within_four_seconds(position, with_gyr
     assert not event.recovered
 
 
-def test_bounces_and_rolling_after_an_impact_belong_to_the_same_fall():
-    m = motion.fall(at_s=6.0)
-    rolling = motion.Motion(
-        m.duration_s,
-        m.postures,
-        (*m.pulses, (7.9, 0.05, 2.6), (9.6, 0.05, 2.4)),
-        m.gait,
-        m.tremor_g,
-        m.azimuth_deg,
+def tumbling():
+    """One fall with two hard impacts, 2 s apart, each of which convinces by itself."""
+    return motion.Motion(
+        24.0,
+        postures=((5.3, 0.8, 60.0), (7.5, 0.6, 150.0)),
+        pulses=((5.65, 0.16, -0.5), (6.0, 0.045, 6.0), (7.7, 0.12, -0.5), (8.0, 0.045, 4.5)),
+        tremor_g=0.02,
     )
-    ts, accel, gyro = sampled(rolling)
-    assert len(find_candidates(ts, accel)) >= 2, "the scene must offer several impacts"
-    assert len(detect_falls(ts, accel, gyro, "waist", MODEL)) == 1
+
+
+def test_a_second_hard_impact_seconds_later_belongs_to_the_same_fall():
+    ts, accel, gyro = sampled(tumbling())
+    found = find_candidates(ts, accel)
+    convincing = score_candidates(impact_features(ts, accel, gyro, found), "waist", MODEL)
+    assert (convincing >= MODEL.threshold("waist")).sum() == 2, "the scene must offer two impacts"
+    (event,) = detect_falls(ts, accel, gyro, "waist", MODEL)
+    assert abs(event.impact_us - (START + 6_000_000)) < 100_000
+
+
+@pytest.mark.parametrize("edge_s", np.arange(9.0, 13.0, 0.25))
+def test_an_hour_that_ends_within_a_fall_does_not_let_it_fire_twice(edge_s):
+    ts, accel, gyro = sampled(tumbling())
+    whole = detect_falls(ts, accel, gyro, "waist", MODEL)
+    edge = START + int(edge_s * 1e6)
+    before, after = ts < edge, ts >= edge - int(LOOKBACK_S * 1e6)
+    first = detect_falls(ts[before], accel[before], gyro[before], "waist", MODEL, None, edge)
+    second = detect_falls(ts[after], accel[after], gyro[after], "waist", MODEL, edge)
+    assert first + second == whole
 
 
 def test_two_falls_half_a_minute_apart_are_two_events():

@@ -224,6 +224,26 @@ def test_every_decimal_has_the_float32_of_its_float64():
     np.testing.assert_array_equal(drop.accel_g[:, 0].view(np.uint32), expected.view(np.uint32))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Midway between two float32: dividing by a rounded power of ten picks the wrong neighbour.
+        "1866064.31250",
+        "59274.353515625",
+        "871510.78125",
+        "31749.57324218750",
+        # More than 2^53: rounding the digits before the division picks the wrong neighbour.
+        "6693100.74999999936",
+        "913953.8437499999",
+        "210676.96093749998",
+        "127293.83984374999",
+    ],
+)
+def test_decimals_next_to_a_tie_are_rounded_once(text):
+    drop = both(as_drop([line(0).replace("0.0123", text)]))
+    assert drop.accel_g[0, 0] == np.float32(float(text))
+
+
 @pytest.mark.parametrize("change", [{}, {"gyro": None}, {"ts": 1767596400020}])
 def test_what_devices_send_is_read_by_the_compiled_reader(change, monkeypatch):
     def never(_line):

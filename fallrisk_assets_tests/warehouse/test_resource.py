@@ -14,9 +14,16 @@ from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.lake import MissingPartition, SliceRefused
 from fallrisk_assets.warehouse import resource
 from fallrisk_assets.warehouse.calendar import dim_date
-from fallrisk_assets.warehouse.contract import TABLES, DimDate, DimPatient, FactAlert, FactRiskScore
+from fallrisk_assets.warehouse.contract import (
+    TABLES,
+    DimDate,
+    DimPatient,
+    FactAlert,
+    FactDeviceDay,
+    FactRiskScore,
+)
 from fallrisk_assets.warehouse.dimensions import Wearers, dim_patient, patient_versions
-from fallrisk_assets.warehouse.facts import fact_alert, fact_risk_score
+from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day, fact_risk_score
 from fallrisk_assets.warehouse.resource import (
     WHOLE_TABLE,
     SchemaConflictError,
@@ -27,11 +34,14 @@ from fallrisk_assets.warehouse.resource import (
 from fallrisk_assets_tests.warehouse.rows import (
     DAY,
     alerts,
+    coverage,
+    device_hour,
     index,
     index_alerts,
     indices,
     patient,
     patients,
+    silent_hour,
 )
 
 WEARERS = Wearers(patient_versions(patients(patient(), patient("PAT000002", "pt-2")), DAY))
@@ -286,3 +296,10 @@ def test_a_day_whose_alerts_were_never_published_has_an_unknown_number_of_them_a
     nothing = fact_alert(alerts(), index_alerts(), DAY, WEARERS)
     warehouse.replace_slice(FactAlert, str(DAY), nothing)
     assert warehouse.query(query).to_pylist() == [{"alerts": 0}]
+
+
+def test_mean_wear_is_taken_over_the_wearers_whose_wear_is_known(warehouse):
+    hours = coverage(device_hour(wear_fraction=0.5), silent_hour("imu-2", "pt-2"))
+    warehouse.replace_slice(FactDeviceDay, str(DAY), fact_device_day(hours, DAY, WEARERS, {}))
+    shown = warehouse.query("SELECT wearers, wearers_measured, mean_wear_hours FROM v_cohort_day")
+    assert shown.to_pylist() == [{"wearers": 2, "wearers_measured": 1, "mean_wear_hours": 0.5}]
