@@ -85,7 +85,7 @@ class _ContractMeta(MetaModel):
     _spec: TableSpec
 
     @property
-    def spec(cls) -> TableSpec:
+    def spec(cls) -> TableSpec:  # noqa: N805 - this is a metaclass
         return cls._spec
 
 

@@ -45,7 +45,9 @@ def build_defs(
         overrides: Resources that take the place of the environment's, by name.
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
-    checks = [c for domain in (*DOMAINS, telemetry_checks) for c in dg.load_asset_checks_from_modules([domain])]
+    checks = [
+        c for domain in (*DOMAINS, telemetry_checks) for c in dg.load_asset_checks_from_modules([domain])
+    ]
     bound = [a for a in assets if isinstance(a, dg.AssetsDefinition)]
     health = failed_partition_checks(bound)
     return dg.Definitions(

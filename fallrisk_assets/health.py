@@ -25,7 +25,10 @@ def failed_partitions(
 def failed_partition_checks(assets: Iterable[dg.AssetsDefinition]) -> dg.AssetChecksDefinition:
     """Return one check for each partitioned asset: none of its partitions failed and stayed so."""
     specs: dict[dg.AssetKey, dg.AssetSpec] = {
-        spec.key: spec for definition in assets for spec in definition.specs if spec.partitions_def is not None
+        spec.key: spec
+        for definition in assets
+        for spec in definition.specs
+        if spec.partitions_def is not None
     }
 
     @dg.multi_asset_check(

@@ -38,7 +38,6 @@ TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
     OperationalError,
     duckdb.IOException,
 )
-TRANSIENT = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 _RETRIES = 3
 _RETRY_WAIT_S = 2
 

@@ -63,7 +63,8 @@ def _duplicate_mask(data: pa.Table, key: tuple[str, ...]) -> np.ndarray | None:
     varying = []
     for name in key:
         values = data[name]
-        if not pa.types.is_string(values.type) and not pa.types.is_dictionary(values.type):
+        plain = pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)
+        if not plain and not values.null_count:
             extremes = pc.min_max(values).as_py()
             if extremes["min"] == extremes["max"]:
                 continue

@@ -1,7 +1,7 @@
 """Compile the signal kernels once, at install time: a cold cache costs the first run a minute.
 
-What belongs here: a tiny day through the real jobs in a temporary folder, so that exactly what runs later is what
-gets compiled. What does not: anything that keeps its result.
+What belongs here: a tiny day through the real jobs in a temporary folder, so that exactly what runs later is
+what gets compiled. What does not: anything that keeps its result.
 """
 
 import datetime as dt

@@ -50,6 +50,12 @@ def test_each_broken_rule_marks_exactly_its_rows(name, values, reason, bad_rows)
     assert found[reason] == bad_rows
 
 
+def test_a_null_in_a_key_column_is_a_value_of_its_own():
+    masks = row_masks(Readings, with_column("seq", [4, None, None]))
+    found = {r: np.flatnonzero(m).tolist() for (_, r), m in masks.items()}
+    assert found[KEY_NOT_UNIQUE] == [2]
+
+
 def test_a_rule_between_columns_refuses_the_row_and_names_its_reason():
     data = readings(HOUR, rows=2, lowest=np.float32([0.5, 0.5]), highest=np.float32([0.6, 0.4]))
     report = validate(Readings, data)

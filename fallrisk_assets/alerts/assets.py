@@ -43,7 +43,7 @@ from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, daily, day_key, hour_key, hour_range, hourly, window_of
-from fallrisk_assets.publishing import TRANSIENT, contract_asset, show
+from fallrisk_assets.publishing import contract_asset, retried_when_transient, show
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryQuarantine
 
@@ -216,7 +216,6 @@ def index_alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Pub
     kinds={"python", "sqlite"},
     owners=["team:data-engineering"],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=TRANSIENT,
 )
 def alert_deliveries(
     context: dg.AssetExecutionContext, lake: Lake, outbox: OutboxResource
@@ -235,7 +234,6 @@ def alert_deliveries(
     kinds={"python", "sqlite"},
     owners=["team:data-engineering"],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    retry_policy=TRANSIENT,
 )
 def index_alert_deliveries(
     context: dg.AssetExecutionContext, lake: Lake, outbox: OutboxResource
@@ -249,7 +247,8 @@ def _deliver(
 ) -> dg.MaterializeResult:
     rows = lake.read(model, sorted(context.partition_keys)).to_pylist()
     try:
-        report = deliver(lake, outbox, rows)
+        with retried_when_transient():
+            report = deliver(lake, outbox, rows)
     except OutboxBusy:
         # What was enqueued here leaves with whoever is delivering, or with the next.
         context.log.info("another process is delivering")

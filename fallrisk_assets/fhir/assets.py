@@ -156,7 +156,6 @@ def fhir_bundles(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """
     lake: Lake = context.resources.lake
     reports: Reports = context.resources.reports
-    several = len(context.partition_keys) > 1
     broken: dict[str, list[str]] = {}
     written = 0
     for key in context.partition_keys:
@@ -179,8 +178,8 @@ def fhir_bundles(context: dg.AssetExecutionContext) -> Iterator[Any]:
         except DayNotWhole as refused:
             broken[key] = refused.problems
         written += data.num_rows
-        if several:
-            context.instance.report_runless_asset_event(
+        if not context.has_partition_key:  # a range: its own result would be recorded without a partition
+            context.log_event(
                 dg.AssetCheckEvaluation(
                     asset_key=context.asset_key,
                     check_name=WHOLE_CHECK,

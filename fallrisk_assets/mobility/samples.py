@@ -93,11 +93,11 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
     """Return rows of one device of `clean.telemetry` as arrays.
 
     Args:
-        rows: At least one row, all of one device; sorted by time or not.
+        rows: At least one row, all of one device; sorted by time or not. Of several samples at one time the
+            first stays.
 
     Raises:
-        ValueError: no rows, more than one device, two samples at one time, or an acceleration that is not
-        finite.
+        ValueError: no rows, more than one device, or an acceleration that is not finite.
     """
     if rows.num_rows == 0:
         raise ValueError("no rows: an absent device has no samples to convert")
@@ -126,8 +126,11 @@ def device_samples(rows: pa.Table) -> DeviceSamples:
         accel = accel[:, order]
         gyro = None if gyro is None else gyro[:, order]
         steps = np.diff(time_us)
-    if (steps == 0).any():
-        raise ValueError(f"{devices[0]}: two samples at one time; the key of clean telemetry is broken")
+    if (steps == 0).any():  # a restarted device counts anew and may repeat a time: the first sample stands
+        first = np.concatenate([[True], steps > 0])
+        time_us, boot, wearer = time_us[first], boot[first], wearer[first]
+        accel = accel[:, first]
+        gyro = None if gyro is None else gyro[:, first]
     if not np.isfinite(accel.sum(dtype=np.float64)):
         raise ValueError(
             f"{devices[0]}: an acceleration is not finite; the contract of clean telemetry is broken"

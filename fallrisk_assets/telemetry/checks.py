@@ -46,7 +46,7 @@ def lost_lines(balance: dict[str, int]) -> int:
     partitions_def=hourly,
     blocking=True,
     additional_deps=["raw_telemetry", "telemetry_quarantine", "device_hour_coverage"],
-    description="Lines received are clean samples, duplicates or quarantined lines of the hour: none is lost.",
+    description="Lines received are clean samples, duplicates or quarantined lines: none is lost.",
     required_resource_keys={"lake"},
 )
 def lines_are_conserved(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -71,7 +71,11 @@ def lines_are_conserved(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
     wrong = {key: n for key, n in lost.items() if n}
     return dg.AssetCheckResult(
         passed=not wrong,
-        metadata={"verdict": _sentence(total), **total, "hours that do not add up": ", ".join(wrong) or "none"},
+        metadata={
+            "verdict": _sentence(total),
+            **total,
+            "hours that do not add up": ", ".join(wrong) or "none",
+        },
     )
 
 

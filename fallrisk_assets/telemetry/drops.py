@@ -31,13 +31,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
 
 
-class BadDropName(ValueError):  # noqa: N818
+class BadDropName(ValueError):
     """A file in the landing zone whose name does not tell who sent it and when (FILE_NAME_INVALID)."""
 
     reason = Reason.FILE_NAME_INVALID
 
 
-class UnreadableDrop(ValueError):  # noqa: N818
+class UnreadableDrop(ValueError):
     """A drop whose container is truncated or corrupt (FILE_UNREADABLE); costs that file only."""
 
     reason = Reason.FILE_UNREADABLE

@@ -170,7 +170,7 @@ class Ingest:
         self, bucket: int, devices: Sequence[str], pending: Mapping[str, tuple[LandedFile, DropName]]
     ) -> list[IndexRow]:
         """Go through one bucket; returns the index rows of its newly registered drops."""
-        fresh = self._force or all(self._samples.previous(key, bucket) is None for key in self.keys)
+        fresh = self._force or all(self._coverage.previous(key, bucket) is None for key in self.keys)
         found: list[IndexRow] = []
         index: dict[str, list[IndexRow]] = {key: [] for key in self.keys}
         for row in self._rows:
@@ -202,8 +202,8 @@ class Ingest:
         """Record what a bucket of an hour is made from; tell whether that differs from what is published."""
         table = index_table(rows)
         indexed = content_hash(table)
-        known = self._index.previous(key, bucket)
-        if known is not None and known.content_hash == indexed:
+        registered = self._index.previous(key, bucket)
+        if registered is not None and registered.content_hash == indexed:
             self._index.keep(key, bucket)
         else:
             self._index.add(key, table, bucket)
@@ -218,12 +218,14 @@ class Ingest:
         sending = sorted({r.device_id for r in rows})
         who += [f"{device} {'known' if device in self._assignments else 'unknown'}" for device in sending]
         input_hash = combined_hash([RULES_VERSION, indexed, str(final), *who])
-        previous = self._samples.previous(key, bucket)
-        if not fresh and previous is not None and previous.input_hash == input_hash:
-            for publication in (self._samples, self._quarantine, self._coverage):
+        made = (self._samples, self._quarantine, self._coverage)
+        # All three: a run killed between two of them has left the others as they were.
+        known = [publication.previous(key, bucket) for publication in made]
+        if not fresh and all(e is not None and e.input_hash == input_hash for e in known):
+            for publication in made:
                 publication.keep(key, bucket)
             return False
-        for publication in (self._samples, self._quarantine, self._coverage):
+        for publication in made:
             publication.mark(key, bucket, input_hash=input_hash)
         facts = {DROPS_FACT: indexed, STATE_FACT: "FINAL" if final else "PROVISIONAL"}
         self._samples.mark(key, bucket, **facts)

@@ -26,7 +26,7 @@ _ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)(?:\.(\d{1,6})\d{0,3})?
 _TS_IN_TEXT = re.compile(rb'"ts"\s*:\s*(?:"([^"\\]{1,40})"|(\d{1,15})\s*[,}])')
 
 
-class Refusal(ValueError):  # noqa: N818
+class Refusal(ValueError):
     """A line that is no sample: reason code and what exactly is wrong."""
 
     def __init__(self, reason: Reason, detail: str):

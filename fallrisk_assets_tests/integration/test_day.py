@@ -172,7 +172,9 @@ def test_a_bad_hour_is_not_published_named_and_found_again_until_it_is_repaired(
         monkeypatch.setattr(ingest, "samples_table", good)
         assert execute(tmp_path, instance, TELEMETRY_HOURLY, HOURS[0], HOURS[-1]).success
         assert failed_partitions(instance, key, hourly) == []
-    untouched = {k: v for k, v in hashes(cohort).items() if k[0] in ("clean.telemetry", "raw.telemetry_quarantine")}
+    untouched = {
+        k: v for k, v in hashes(cohort).items() if k[0] in ("clean.telemetry", "raw.telemetry_quarantine")
+    }
     assert {k: v for k, v in hashes(tmp_path).items() if k in untouched} == untouched
 
 

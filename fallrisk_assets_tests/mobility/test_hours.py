@@ -6,13 +6,13 @@ import pyarrow.compute as pc
 import pytest
 
 from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.validation import validate
 from fallrisk_assets.mobility.contract import FIRST_FEATURE_ID, WindowFeatures
 from fallrisk_assets.mobility.feature_names import FEATURE_NAMES, FEATURES
 from fallrisk_assets.mobility.features import features_for_windows
 from fallrisk_assets.mobility.hours import hour_features
 from fallrisk_assets.mobility.samples import Wearer, device_samples, split_devices
 from fallrisk_assets.mobility.windows import WindowConfig
+from fallrisk_assets.validation import validate
 from fallrisk_assets_tests.mobility.motion import (
     EIGHT,
     HOUR_US,
@@ -142,9 +142,15 @@ def test_devices_of_a_bucket_are_told_apart_in_any_order():
         assert found == [["imu-1"], ["imu-2"], ["imu-3"]]
 
 
-def test_samples_of_two_devices_or_at_one_time_are_refused():
+def test_samples_of_two_devices_are_refused():
     rows = telemetry_rows(standing(EIGHT, 1))
     with pytest.raises(ValueError, match="several devices"):
         device_samples(pa.concat_tables([rows, telemetry_rows(standing(EIGHT, 1, device_id="imu-2"))]))
-    with pytest.raises(ValueError, match="two samples at one time"):
-        device_samples(pa.concat_tables([rows, rows]))
+
+
+def test_of_two_samples_at_one_time_the_first_stays_and_the_hour_goes_on():
+    rows = telemetry_rows(standing(EIGHT, 1))
+    twice = device_samples(pa.concat_tables([rows, rows]))
+    once = device_samples(rows)
+    assert np.array_equal(twice.time_us, once.time_us)
+    assert np.array_equal(twice.accel_g, once.accel_g)

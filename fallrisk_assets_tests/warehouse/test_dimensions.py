@@ -123,6 +123,14 @@ def test_the_dimension_keeps_its_contract_and_each_patient_has_one_current_row(r
     assert sorted(current) == sorted({r["patient_id"] for r in rows})
 
 
+def test_an_answer_that_becomes_known_or_unknown_again_begins_a_version():
+    answers = [None, None, True, True, None, False]
+    rows = [patient(day=day, walking_aid=answer) for day, answer in enumerate(answers, start=1)]
+    table = dim_patient(patient_versions(patients(*rows), HORIZON))
+    assert table["walking_aid"].to_pylist() == [None, True, None, False]
+    assert [at.day for at in table["valid_from"].to_pylist()[1:]] == [3, 5, 6]
+
+
 def test_unknown_answers_stay_null_and_no_birth_date_reaches_the_warehouse():
     [row] = dim_patient(patient_versions(patients(patient()), HORIZON)).to_pylist()
     assert row["walking_aid"] is None
