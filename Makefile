@@ -38,7 +38,7 @@ demo: home ## Simulate a cohort, materialise the whole graph, print what came ou
 	@$(BIN)/python -m fallrisk_assets.demo --patients $(PATIENTS) --days $(DAYS) --rate-hz $(RATE_HZ) --seed $(SEED) --start $(START)
 
 test: .venv/.installed ## Run the whole test suite
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 dev: home ## Open the Dagster UI with sensors and schedules ready to switch on
 	@$(BIN)/dagster dev -w workspace.yaml

@@ -2,8 +2,8 @@
 
 What belongs here: what may be forgotten, and when. What does not: retention of rows.
 
-A snapshot that lineage names stays for the audit period; a file that no snapshot names is what a killed run
-left behind.
+What a day ended with stays readable for the audit period; a file that no snapshot names is what a killed
+run left behind.
 """
 
 import datetime as dt
@@ -17,8 +17,17 @@ from fallrisk_assets.lake import Lake, tables
 
 #: Snapshots younger than this can always be looked back to.
 KEEP_SNAPSHOTS = dt.timedelta(days=30)
+#: What each day ended with can be looked back to for this long.
+AUDIT_PERIOD = dt.timedelta(days=730)
 #: A file younger than this may belong to a run that has not committed yet.
 ORPHAN_AGE = dt.timedelta(days=1)
+
+
+def keep_for_audit(lake: Lake, model: ContractType, now: dt.datetime) -> list[str]:
+    """Tag what each past day ended with, drop tags older than `AUDIT_PERIOD`; returns the new tags."""
+    new = tables.tag_days(lake.table(model), now, AUDIT_PERIOD)
+    tables.drop_old_tags(lake.table(model), now - AUDIT_PERIOD)
+    return new
 
 
 def expire_snapshots(lake: Lake, model: ContractType, now: dt.datetime) -> int:
@@ -55,6 +64,7 @@ def keep_lake_small(context: dg.OpExecutionContext) -> None:
     for model in all_contracts():
         if model.spec.namespace == "warehouse":
             continue
+        keep_for_audit(lake, model, now)
         expired = expire_snapshots(lake, model, now)
         stray = orphans(lake, model, now)
         for path in stray:

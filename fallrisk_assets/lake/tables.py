@@ -185,6 +185,35 @@ def replace_slices(
     raise AssertionError("unreachable")
 
 
+def tag_days(table: IcebergTable, before: dt.datetime, keep: dt.timedelta) -> list[str]:
+    """Tag the last snapshot of each day that ended before a moment as `audit-<day>`, kept for `keep`.
+
+    Lineage names every publication; what a day ended with stays readable for the audit period, the steps in
+    between expire. A tag for each single publication would slow every later commit.
+
+    Returns:
+        The new tags.
+    """
+    last: dict[str, int] = {}
+    for row in summary_of(table):
+        if row["committed_at"] < before.replace(hour=0, minute=0, second=0, microsecond=0):
+            last[f"audit-{row['committed_at']:%Y-%m-%d}"] = row["snapshot_id"]
+    new = sorted(set(last) - set(table.metadata.refs))
+    for tag in new:
+        age_ms = int(keep.total_seconds() * 1000)
+        table.manage_snapshots().create_tag(last[tag], tag, max_ref_age_ms=age_ms).commit()
+    return new
+
+
+def drop_old_tags(table: IcebergTable, older_than: dt.datetime) -> list[str]:
+    """Remove audit tags of days before a moment; returns them."""
+    limit = f"audit-{older_than:%Y-%m-%d}"
+    old = sorted(name for name in table.metadata.refs if name.startswith("audit-") and name < limit)
+    for tag in old:
+        table.manage_snapshots().remove_tag(tag).commit()
+    return old
+
+
 def expire(table: IcebergTable, older_than: dt.datetime) -> int:
     """Forget untagged snapshots older than a moment; return how many."""
     named = {ref.snapshot_id for ref in table.metadata.refs.values()}
