@@ -5,6 +5,7 @@ declaration. What does not: any particular table (see each domain's `contract.py
 DuckDB themselves (`schemas.py` translates).
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -222,6 +223,7 @@ def columns_of(model: ContractType) -> tuple[ColumnInfo, ...]:
     return _COLUMNS[model]
 
 
+@functools.cache
 def arrow_schema(model: ContractType) -> pa.Schema:
     """Return the Arrow schema that every table of this contract has, nullability included."""
     return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns_of(model)])

@@ -12,6 +12,7 @@ from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.reports import Reports
+from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.warehouse.resource import Warehouse
 
 Environment = Literal["local", "aws"]
@@ -29,6 +30,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "landing": Landing(),
             "reports": Reports(),
             "warehouse": Warehouse(),
+            "windows": WindowSettings(),
             "outbox": OutboxResource(),
         }
     if environment == "aws":
@@ -40,6 +42,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "landing": Landing(root=dg.EnvVar("FALLRISK_LANDING")),
             "reports": Reports(),
             "warehouse": Warehouse(),
+            "windows": WindowSettings(),
             "outbox": OutboxResource(),
         }
     raise ValueError(f"no environment {environment!r}: local or aws")

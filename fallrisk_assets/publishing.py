@@ -4,6 +4,7 @@ What belongs here: the one adapter between publications and Dagster events (part
 a preview interface, so they are touched nowhere else). What does not: any particular dataset.
 """
 
+import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pyiceberg.exceptions import CommitFailedException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake, LedgerEntry, Publication, SliceRefused
 from fallrisk_assets.schemas import dagster_column_schema
 from fallrisk_assets.validation import ContractReport
@@ -95,7 +97,7 @@ def contract_spec(
         group_name=group_name,
         kinds=set(kinds),
         owners=list(owners),
-        description=description or (model.__doc__ or "").strip(),
+        description=description or doc_of(model),
         freshness_policy=freshness,
         metadata={
             "dagster/column_schema": dagster_column_schema(model),
@@ -156,7 +158,6 @@ def contract_assets(
     """
 
     def build(body: Body) -> dg.AssetsDefinition:
-        description = (body.__doc__ or "").strip()
         specs = {
             model: contract_spec(
                 model,
@@ -165,7 +166,7 @@ def contract_assets(
                 deps=deps,
                 kinds=kinds,
                 owners=owners,
-                description="\n\n".join(t for t in ((model.__doc__ or "").strip(), description) if t),
+                description=doc_of(model, body),
                 key=(keys or {}).get(model, ""),
                 freshness=freshness,
             )
@@ -219,6 +220,25 @@ def contract_asset(
     return build
 
 
+def doc_of(*things: Any) -> str:
+    """Return the docstrings of a table and of the function that makes it, as the UI's markdown wants them."""
+    return "\n\n".join(inspect.cleandoc(thing.__doc__) for thing in things if thing.__doc__)
+
+
+def show_bars(
+    publication: Publishable,
+    key: str,
+    amounts: Mapping[str, float | None],
+    *,
+    name: str = "preview",
+    unit: str = "",
+    most: float | None = None,
+) -> None:
+    """Attach a bar for each label to the materialisation of a partition; nothing without a label."""
+    if amounts:
+        show(publication, key, **{name: dg.MetadataValue.md(bars(amounts, unit=unit, most=most))})
+
+
 def show(publication: Publishable, key: str, **metadata: Any) -> None:
     """Attach metadata (counts, a preview) that the materialisation of a partition shows in the UI."""
     publication.shown.setdefault(key, {}).update(metadata)
@@ -267,7 +287,7 @@ def report_publication(
         asset_key=spec.key,
         check_name=CONTRACT_CHECK,
         passed=bool(total.passed),
-        metadata=_check_metadata(total),
+        metadata=_check_metadata(total) if context.has_partition_key else _range_metadata(publication, total),
         description=total.sentence(),
     )
     if publication.bad:
@@ -290,6 +310,13 @@ def _check_metadata(report: ContractReport) -> dict[str, Any]:
     if report.examples:
         metadata["first failing rows"] = dg.MetadataValue.table([dg.TableRecord(r) for r in report.examples])
     return metadata
+
+
+def _range_metadata(publication: Publishable, total: ContractReport) -> dict[str, Any]:
+    """Return what a range's own result shows: in words, so that its sums stay out of the plots."""
+    keys = sorted(publication.reports)
+    told = {k: v for k, v in _check_metadata(total).items() if not isinstance(v, int)}
+    return {**told, "partitions": f"{len(keys)}, from {keys[0]} to {keys[-1]}"}
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,12 @@ from fallrisk_assets.telemetry.ingest import STATE_FACT
 _LOOK_BACK_HOURS = 24
 
 
-@dg.schedule(job_name=TELEMETRY_HOURLY, cron_schedule="10 * * * *", execution_timezone="UTC")
+@dg.schedule(
+    job_name=TELEMETRY_HOURLY,
+    cron_schedule="10 * * * *",
+    execution_timezone="UTC",
+    description="Close the hours that ended: those never published or still provisional, in one range run.",
+)
 def fill_silent_hours(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
     """Close the hours that ended: those never published or still provisional, in one range run."""
     now = context.scheduled_execution_time
@@ -40,25 +45,45 @@ def _yesterday(context: dg.ScheduleEvaluationContext) -> str:
     return day_key(moment - DAY)
 
 
-@dg.schedule(job_name=IDENTITY_DAILY, cron_schedule="30 0 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job_name=IDENTITY_DAILY,
+    cron_schedule="30 0 * * *",
+    execution_timezone="UTC",
+    description="Read the clinic's files of the day that ended, so that a day without files is on record.",
+)
 def read_identities(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Read the clinic's files of the day that ended, so that a day without files is on record too."""
     return dg.RunRequest(partition_key=_yesterday(context))
 
 
-@dg.schedule(job_name=LAKEHOUSE_DAILY, cron_schedule="30 1 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job_name=LAKEHOUSE_DAILY,
+    cron_schedule="30 1 * * *",
+    execution_timezone="UTC",
+    description="Compute gait, risk index, FHIR, warehouse and pages of the day that ended.",
+)
 def close_the_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Compute gait, risk index, FHIR, warehouse and pages of the day that ended."""
     return dg.RunRequest(partition_key=_yesterday(context))
 
 
-@dg.schedule(job_name=PLATFORM_HEALTH, cron_schedule="20 * * * *", execution_timezone="UTC")
+@dg.schedule(
+    job_name=PLATFORM_HEALTH,
+    cron_schedule="20 * * * *",
+    execution_timezone="UTC",
+    description="List partitions that failed and were never repaired.",
+)
 def look_for_failures(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """List partitions that failed and were never repaired; the failed check is told through the outbox."""
     return dg.RunRequest()
 
 
-@dg.schedule(job_name="lake_maintenance", cron_schedule="0 3 * * *", execution_timezone="UTC")
+@dg.schedule(
+    job_name="lake_maintenance",
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    description="Expire old snapshots and delete what killed runs left behind.",
+)
 def tidy_the_lake(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Expire old snapshots and delete what killed runs left behind."""
     return dg.RunRequest()

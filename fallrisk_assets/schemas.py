@@ -90,20 +90,27 @@ def dagster_column_schema(model: ContractType) -> dg.TableSchema:
             dg.TableColumn(
                 name=c.name,
                 type=str(c.type),
-                description=f"{c.description} [{c.unit}]" if c.unit else c.description,
+                description=_described(c),
                 constraints=dg.TableColumnConstraints(
                     nullable=c.nullable,
                     unique=c.name == unique,
-                    other=[f"{_words(name, stats)} else {c.reason}" for name, stats in c.checks],
+                    other=[_words(name, stats) for name, stats in c.checks],
                 ),
                 tags={
-                    **({"unit": _tag(c.unit)} if c.unit else {}),
+                    **({"unit": _tag(c.unit)} if c.unit not in ("", "1") else {}),
                     **({"personal-data": c.pii} if c.pii != "none" else {}),
                 },
             )
             for c in columns_of(model)
         ]
     )
+
+
+def _described(c: ColumnInfo) -> str:
+    """Return what a column means, in which unit, and the code of rows that break its rules."""
+    unit = f" [{c.unit}]" if c.unit not in ("", "1") else ""
+    refused = f". Else refused: {c.reason}" if c.checks and c.reason != "VALUE_OUT_OF_RANGE" else ""
+    return f"{c.description}{unit}{refused}"
 
 
 def _tag(text: str) -> str:
@@ -122,7 +129,8 @@ def _words(name: str, stats: dict[str, Any]) -> str:
         "isin": "one of",
         "str_matches": "matches",
     }[name]
-    return f"{sign} {next(iter(stats.values()))}"
+    value = next(iter(stats.values()))
+    return f"{sign} {', '.join(map(str, value)) if isinstance(value, list | tuple | set) else value}"
 
 
 def _row(info: ColumnInfo) -> str:

@@ -87,7 +87,11 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
     return wanted, newest
 
 
-@dg.sensor(job_name=TELEMETRY_HOURLY, minimum_interval_seconds=5)
+@dg.sensor(
+    job_name=TELEMETRY_HOURLY,
+    minimum_interval_seconds=5,
+    description="Request the hours of new, re-sent, late and changed drops.",
+)
 def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Landing) -> dg.SensorResult:
     """Request the hours of new, re-sent, late and changed drops.
 
@@ -115,7 +119,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     return dg.SensorResult(run_requests=requests, cursor=str(advanced))
 
 
-@dg.sensor(job_name=IDENTITY_DAILY, minimum_interval_seconds=30)
+@dg.sensor(
+    job_name=IDENTITY_DAILY,
+    minimum_interval_seconds=30,
+    description="Request the days on which the clinic's files were received.",
+)
 def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.SensorResult:
     """Request the days on which the clinic's files (patients, assignments, contacts) were received."""
     seen: dict[str, str] = json.loads(context.cursor or "{}")
@@ -132,7 +140,11 @@ def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.S
     )
 
 
-@dg.sensor(job_name=TELEMETRY_HOURLY, minimum_interval_seconds=30)
+@dg.sensor(
+    job_name=TELEMETRY_HOURLY,
+    minimum_interval_seconds=30,
+    description="Request the published hours that a corrected device assignment covers.",
+)
 def assignment_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
     """Request the published hours that a corrected device assignment covers."""
     applied: dict[str, str] = json.loads(context.cursor or "{}")

@@ -18,6 +18,8 @@ from fallrisk_assets.lake.resource import DATA_VARIABLE
 from simulator.cohort import CohortOptions, simulate_cohort
 
 _DAY = dt.date(2026, 1, 5)
+#: Hundreds of lines on a tiny day would be the first thing that a new user sees.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def main() -> int:
@@ -41,7 +43,7 @@ def main() -> int:
                     "dagster/asset_partition_range_start": first,
                     "dagster/asset_partition_range_end": last,
                 }
-                defs.resolve_job_def(job).execute_in_process(tags=tags, instance=instance)
+                defs.resolve_job_def(job).execute_in_process(_QUIET, tags=tags, instance=instance)
     print(f"kernels compiled in {time.monotonic() - started:.0f} s", file=sys.stderr)
     return 0
 

@@ -236,6 +236,8 @@ def _add_to_clinic(
                 "registration_date": (start - timedelta(days=30)).date().isoformat(),
                 "time_zone": TIME_ZONE,
                 "site_id": SITE,
+                # Minutes of trials and then nothing: nobody expects wear, so nobody is told of silence.
+                "expected_wear_hours": "",
             }
         )
         assignments.append(

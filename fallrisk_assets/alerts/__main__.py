@@ -4,6 +4,7 @@ Belongs here: arguments and words. Does not belong here: what an action does (`e
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -122,9 +123,11 @@ def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, now: datetime)
 def _line(row: dict) -> str:
     subject = row["patient_id"] or row["device_id"]
     level = f" level {row['escalation_level']}" if row["escalation_level"] else ""
+    began = json.loads(row["transitions"])[0].get("since")
+    since = f" since {datetime.fromisoformat(began):%Y-%m-%d %H:%M}Z" if began else ""
     return (
         f"{row['alert_id']}  {row['opened_at']:%Y-%m-%d %H:%M}Z  {row['severity']:<8}  {row['rule']:<19}  "
-        f"{subject:<10}  n={row['n']:<3} {row['state']}{level}"
+        f"{subject:<10}  n={row['n']:<3} {row['state']}{level}{since}"
     )
 
 

@@ -32,6 +32,7 @@ from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import (
     DAILY_LOOK_BACK,
     DAILY_RULES,
+    HOURLY_ACTIONS_LOOK_BACK,
     HOURLY_LOOK_BACK,
     HOURLY_RULES,
     IndexThresholds,
@@ -40,10 +41,11 @@ from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, resolve_assignments
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, daily, day_key, hour_key, hour_range, hourly, window_of
-from fallrisk_assets.publishing import contract_asset, retried_when_transient, show
+from fallrisk_assets.publishing import contract_asset, retried_when_transient, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryQuarantine
 
@@ -110,6 +112,7 @@ def device_states(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
         )
         publication.add(key, states)
         show(publication, key, **{f"devices {s}": n for s, n in _counts(states, "state")})
+        show_bars(publication, key, dict(_counts(states, "state")), name="devices by state")
 
 
 @contract_asset(
@@ -132,7 +135,8 @@ def alert_actions(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
         for reason in refused:
             context.log.warning("%s: left out; mend the file or write the action again", reason)
         publication.add(key, actions_table(actions))
-        show(publication, key, refused=len(refused), **dict(_counts(actions_table(actions), "kind")))
+        show(publication, key, refused=len(refused))
+        show_bars(publication, key, dict(_counts(actions_table(actions), "kind")), name="actions by kind")
 
 
 @contract_asset(
@@ -142,19 +146,21 @@ def alert_actions(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
     deps=[
         dg.AssetDep("fall_events", partition_mapping=_back(24)),
         dg.AssetDep(device_states, partition_mapping=_back(24)),
-        dg.AssetDep(alert_actions, partition_mapping=_back(24)),
+        dg.AssetDep(alert_actions, partition_mapping=_back(HOURLY_ACTIONS_LOOK_BACK // HOUR)),
     ],
 )
 def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
     """Detected falls and device states, folded into episodes with what people did about them.
 
-    An hour is made of the 24 hours before its end; somebody's late action on an older alert makes it read the
-    hours around that alert too.
+    An hour is made of the 24 hours before its end, and of the actions of 72; somebody's late action on an
+    older alert makes it read the hours around that alert too.
     """
     keys = sorted(context.partition_keys)
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     lake.files(FallEvents, keys)
-    actions, reach = _actions(lake, first, last, HOURLY_LOOK_BACK, HOURLY_RULES, HOUR)
+    actions, reach = _actions(
+        lake, first, last, HOURLY_LOOK_BACK, HOURLY_RULES, HOUR, HOURLY_ACTIONS_LOOK_BACK
+    )
     wanted = sorted({k for start, end in reach for k in hour_range(hour_key(start), hour_key(end - HOUR))})
     falls = lake.read(FallEvents, wanted, optional=True)
     states = lake.read(DeviceStates, wanted, optional=True)
@@ -162,14 +168,16 @@ def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publicati
     marks = states.select(["hour", "as_of"]).rename_columns(["hour", "watermark_at"])
     for key in keys:
         start, end = window_of(key)
+        visible = marks.filter((pc.field("hour") >= end - HOURLY_LOOK_BACK) & (pc.field("hour") < end))
         table = slice_alerts(
             Alerts,
             observations,
             actions,
             start=start,
             end=end,
-            as_of=watermark(marks, end),
+            as_of=watermark(visible, end),
             look_back=HOURLY_LOOK_BACK,
+            known_before=watermark(visible, start),
         )
         publication.add(key, table)
         show(publication, key, **_summary(table))
@@ -189,7 +197,7 @@ def index_alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Pub
     keys = sorted(context.partition_keys)
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     lake.files(FallRiskIndex, keys)
-    actions, reach = _actions(lake, first, last, DAILY_LOOK_BACK, DAILY_RULES, DAY)
+    actions, reach = _actions(lake, first, last, DAILY_LOOK_BACK, DAILY_RULES, DAY, DAILY_LOOK_BACK)
     wanted = {k for start, end in reach for k in _days(start - _BASELINE, end)}
     index = lake.read(FallRiskIndex, sorted(wanted), optional=True)
     oldest = min(start for start, _ in reach).date()
@@ -259,8 +267,8 @@ def _deliver(
         ever = ledger.counts()
     return dg.MaterializeResult(
         metadata={
-            "this run": dg.MetadataValue.json(dict(report.states)),
-            "in the ledger": dg.MetadataValue.json(ever),
+            "this run": dg.MetadataValue.md(bars(dict(report.states))),
+            "in the ledger": dg.MetadataValue.md(bars(dict(ever))),
             "not delivered": dg.MetadataValue.json(report.failures),
         }
     )
@@ -286,7 +294,7 @@ def _expected_wear(lake: Lake, day: str) -> dict[str, ExpectedWear]:
     names = ("wearable_patient_id", "time_zone", "expected_wear_hours")
     patients = patients_until(lake, day)
     rows = zip(*(patients[name].to_pylist() for name in names), strict=True)
-    return {patient: ExpectedWear(zone, hours) for patient, zone, hours in rows if patient}
+    return {patient: ExpectedWear(zone, hours or 0.0) for patient, zone, hours in rows if patient}
 
 
 def _actions(
@@ -296,6 +304,7 @@ def _actions(
     look_back: timedelta,
     rules: Sequence[str],
     step: timedelta,
+    actions_back: timedelta,
 ) -> tuple[list, list[tuple[datetime, datetime]]]:
     """The actions that slices in `[first, last)` need, and the windows that their folds have to see."""
 
@@ -304,14 +313,14 @@ def _actions(
         found = lake.read(AlertActions, hours, where=pc.field("rule").isin(rules), optional=True)
         return actions_from_rows(found.to_pylist())
 
-    actions = read(first - look_back, last)
+    actions = read(first - actions_back, last)
     windows = [(first - look_back + step, last)]
     starts = [first + i * step for i in range(int((last - first) / step))]
     late = sorted({e for s in starts for e in late_ends(actions, start=s, end=s + step, look_back=look_back)})
     windows += [(end - look_back, end) for end in late]
     if late:
         # What was done about those alerts before counts too.
-        actions = read(late[0] - look_back, last)
+        actions = read(min(late[0], first) - actions_back, last)
     return actions, windows
 
 

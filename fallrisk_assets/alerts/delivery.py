@@ -4,6 +4,7 @@ Belongs here: the one path that assets, sensors and the command line all deliver
 what is due, stale or a duplicate (`outbox`).
 """
 
+import json
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from fallrisk_assets.alerts.contacts import address_book, contacts_by_patient, t
 from fallrisk_assets.alerts.notifications import Page, pages_of
 from fallrisk_assets.alerts.outbox import Report
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.alerts.rules import CONTINUED, RESOLVED
 from fallrisk_assets.clinic.contract import CareContacts, Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import latest_snapshot
@@ -30,6 +32,14 @@ def patients_until(lake: Lake, day: str | None = None) -> pa.Table:
 
 def _newest(lake: Lake, model: ContractType) -> pa.Table:
     return latest_snapshot(lake, model) if lake.ledger.keys(model) else empty_table(model)
+
+
+def is_over(alert: dict) -> bool:
+    """Whether nobody has to hear of it any more: finished, and not by going on as another alert."""
+    if alert["closed_at"] is None:
+        return False
+    kinds = {transition["kind"] for transition in json.loads(alert["transitions"])}
+    return alert["state"] != RESOLVED or CONTINUED not in kinds
 
 
 def deliver(
@@ -58,7 +68,7 @@ def deliver(
     with outbox.ledger() as ledger:
         asked = pages_of(alerts, contacts, ops, time_zones(patients))
         held = ledger.enqueue([*asked, *pages], now)
-        ledger.withdraw({a["alert_id"] for a in alerts if a["closed_at"] is not None}, now)
+        ledger.withdraw({a["alert_id"] for a in alerts if is_over(a)}, now)
         report = ledger.deliver(now, outbox.channels(), address_book(contacts, ops), outbox.link)
     report.states += held.states - type(held.states)(PENDING=held.states["PENDING"])
     return report

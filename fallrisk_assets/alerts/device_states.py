@@ -26,7 +26,6 @@ FACTS = ("device_id", "patient_id", "hour", "received_lines", "wear_fraction", "
 """What is known of a device's hour, here and in the coverage."""
 
 _BED_HOUR = 22
-_DEFAULT_WEAR_HOURS = 16.0
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,16 @@ class ExpectedWear:
 
     Attributes:
         time_zone: IANA zone of the patient.
-        hours: hours a day, 0 to 24; None: 16.
+        hours: hours a day, 0 to 24; 0: nobody expects that the device is worn.
     """
 
     time_zone: str = "UTC"
-    hours: float | None = None
+    hours: float = 16.0
 
     def holds(self, hour: datetime) -> bool:
         """Whether the device should be worn in the UTC hour that starts at `hour`."""
-        wanted = _DEFAULT_WEAR_HOURS if self.hours is None else self.hours
-        begin = max(0.0, _BED_HOUR - wanted)
-        return begin <= hour.astimezone(ZoneInfo(self.time_zone)).hour < begin + wanted
+        begin = max(0.0, _BED_HOUR - self.hours)
+        return begin <= hour.astimezone(ZoneInfo(self.time_zone)).hour < begin + self.hours
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def device_states(
         coverage: facts of the 48 hours up to and including `hour`, from `device_hour_coverage` or from
             `device_states` itself; other hours are ignored. Columns: `FACTS`.
         assigned: who wore what; everybody to whom a device was assigned at some time in the hour counts.
-        wear: expected wear by wearable patient id; 16 hours a day in UTC where there is none.
+        wear: expected wear by wearable patient id; 16 hours a day in UTC for a patient that it does not know.
         unregistered: lines quarantined in the hour by id of the unknown device.
         hour: start of the hour, UTC.
         as_of: min(hour end, watermark).
@@ -177,18 +175,23 @@ def _judge(
     long_enough = (
         len(known) >= limits.not_worn_hours and heard and heard[0] < start + limits.not_worn_hours * HOUR / 2
     )
-    if fractions and long_enough and max(fractions.values()) < limits.worn_fraction:
+    if wear.hours and fractions and long_enough and max(fractions.values()) < limits.worn_fraction:
         return "NOT_WORN", start, f"not worn in the {limits.not_worn_hours} h before"
 
     levels = [(h, b) for h in sorted(seen) if (b := seen[h].battery) is not None]
-    if levels and levels[-1][1] < limits.battery_fraction:
+    measured = levels and levels[-1][0] > hour - limits.battery_hours * HOUR
+    if measured and levels[-1][1] < limits.battery_fraction:
         since = levels[-1][0]
         for h, b in reversed(levels):
             if b >= limits.battery_fraction:
                 break
             since = h
         return "LOW_BATTERY", since, f"battery at {levels[-1][1]:.0%}"
-    return "OK", heard[-1] if heard else start, "in order" if heard else "no samples yet"
+    if not heard:
+        return "OK", start, "no samples yet"
+    if heard[-1] < hour:
+        return "OK", quiet_from, f"no samples, {missed} h of them in expected wear"
+    return "OK", heard[-1], "in order"
 
 
 def _hour_of(at: datetime) -> datetime:

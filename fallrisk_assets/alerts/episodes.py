@@ -3,12 +3,21 @@
 Belongs here: the fold, a pure function of a fixed look-back. Does not belong here: where observations come
 from (`observations`) or who is told (`notifications`).
 
-Why the look-back is three parts. An alert's identity contains when it opened, so every hour that sees the
-alert has to find the same opening, though each sees only the look-back. A run of observations is therefore
-cut at the first grid point (multiples of a third of the look-back since the epoch) that lies at least a
-third after its visible start, and at every one after it; and only alerts that opened in the last two thirds
-are reported. A run whose start is out of sight is then cut at the same points as it would be in full sight,
-and every part that can still be alive is reported: no hour invents an opening.
+How the look-back is divided. An alert's identity contains when it opened, so every hour that sees the alert
+has to find the same opening, though each sees only the look-back L (24 h). A run of observations is therefore
+cut at the first grid point (multiples of L/2 since the epoch: 00:00 and 12:00 UTC) that lies at least L/6
+after its start, and at every one after it. The first alert of a run that may have begun out of sight is not
+reported; all others open where they would in full sight: at a cut, or where the run was seen to begin.
+
+Why not the whole of L as grid: an alert has to be in sight until its end is known. A part lasts at most
+L/2 + L/6, its end (the next part's opening, a clear, a lapse) is known a cooldown and a slice later, and its
+run's start needs another cooldown before it: 12 + 4 + 3 + 1 + 3 = 23 of 24 hours (17 + 2 of 21 days for the
+index). A grid of 14 hours would not fit.
+
+At a cut a condition that lasts ends as RESOLVED with a transition CONTINUED that names the next alert, which
+begins with CONTINUES in place of OPENED: one unfinished alert at any time. Its first transition says since
+when the condition holds, as far as the observation knew; what people did about an earlier part since then
+counts for the later ones too.
 """
 
 import json
@@ -23,8 +32,11 @@ from fallrisk_assets.alerts.rules import (
     ACKNOWLEDGED,
     ASSIGNED,
     CLOSED_AS,
+    CONTINUED,
+    CONTINUES,
     ESCALATED,
     OPEN,
+    OPENED,
     RESOLVED,
     RULES,
     SEVERITIES,
@@ -51,6 +63,7 @@ class Observation:
         device_id: the device; None when no device is involved.
         severity: None: the rule's.
         clear: True when this says that the condition no longer holds.
+        since: since when the condition holds, as far as whoever observed it knew, UTC.
     """
 
     at: datetime
@@ -60,6 +73,7 @@ class Observation:
     device_id: str | None = None
     severity: str | None = None
     clear: bool = False
+    since: datetime | None = None
 
     @property
     def subject(self) -> str:
@@ -69,12 +83,53 @@ class Observation:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of an alert: what, when (UTC), at which escalation level, by whom."""
+    """A change of an alert: what, when (UTC), at which escalation level, by whom.
+
+    Attributes:
+        since: of OPENED and CONTINUES: since when the condition holds, where that is known.
+        next: of CONTINUED: id of the alert that goes on.
+    """
 
     at: datetime
     kind: str
     level: int = 0
     by: str | None = None
+    since: datetime | None = None
+    next: str | None = None
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """The form in the table; `since` and `next` only where there is one."""
+        plain: dict[str, str | int | None] = {
+            "kind": self.kind,
+            "at": self.at.isoformat(),
+            "level": self.level,
+            "by": self.by,
+        }
+        if self.since is not None:
+            plain["since"] = self.since.isoformat()
+        if self.next is not None:
+            plain["next"] = self.next
+        return plain
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Observations of one alert.
+
+    Attributes:
+        run_start: when the run began that this is (a part of), as far as it is in sight.
+        continues: whether it goes on with a condition from where the run was cut.
+        seen: the observations, in time order.
+    """
+
+    run_start: datetime
+    continues: bool
+    seen: list[Observation]
+
+    @property
+    def opened_at(self) -> datetime:
+        """Time of the first observation."""
+        return self.seen[0].at
 
 
 @dataclass
@@ -101,13 +156,7 @@ class Alert:
 
     def transitions_json(self) -> str:
         """All transitions so far as JSON, oldest first."""
-        return json.dumps(
-            [
-                {"kind": t.kind, "at": t.at.isoformat(), "level": t.level, "by": t.by}
-                for t in self.transitions
-            ],
-            separators=(",", ":"),
-        )
+        return json.dumps([t.as_dict() for t in self.transitions], separators=(",", ":"))
 
     def matters_in(self, start: datetime, end: datetime) -> bool:
         """Whether the alert is unfinished, or changed in `[start, end)`.
@@ -138,20 +187,19 @@ def fold(
 
     Args:
         observations: anything in the look-back; what lies outside is ignored.
-        actions: people's actions on these alerts, all of them.
+        actions: people's actions on these alerts, all of them, and on those that they continue.
         end: end of the slice.
         as_of: min(end, watermark): time that escalates and clears an alert only counts up to here.
         look_back: what is read; see the module text for what is reported.
         rules: the rules by name.
 
     Returns:
-        Alerts opened in the last two thirds of the look-back, ordered by opening, subject and rule.
+        Alerts whose opening is certain, ordered by opening, subject and rule.
 
     Raises:
         KeyError: an observation names a rule that is not in `rules`.
     """
     start = end - look_back
-    part = look_back / 3
     seen: dict[tuple[str, str], set[Observation]] = defaultdict(set)
     for observation in observations:
         if start <= observation.at < end:
@@ -166,14 +214,11 @@ def fold(
         rule, own = rules[name], acted[subject, name]
         bad = _unique(o for o in of_subject if not o.clear)
         clears = sorted((o.at, o.device_id or "") for o in of_subject if o.clear and o.at < as_of)
-        episodes = _episodes(bad, own, rule, part)
-        for i, (run_start, episode) in enumerate(episodes):
-            opened_at = episode[0].at
-            run_in_sight = run_start > start + rule.cooldown
-            if opened_at < start + part or not (run_in_sight or opened_at >= start + part + rule.cooldown):
-                continue
-            until = episodes[i + 1][1][0].at if i + 1 < len(episodes) else None
-            alerts.append(_alert(subject, episode, own, clears, rule, as_of, until))
+        episodes = _episodes(bad, own, rule, look_back)
+        for i, episode in enumerate(episodes):
+            if start + rule.cooldown < episode.run_start or episode.run_start < episode.opened_at:
+                following = episodes[i + 1] if i + 1 < len(episodes) else None
+                alerts.append(_alert(subject, episode, following, own, clears, rule, as_of))
     return sorted(alerts, key=lambda a: (a.opened_at, a.patient_id or a.device_id or "", a.rule))
 
 
@@ -186,35 +231,33 @@ def _unique(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def _episodes(
-    bad: list[Observation], actions: list[Action], rule: AlertRule, part: timedelta
-) -> list[tuple[datetime, list[Observation]]]:
-    """Cut the observations of one subject and rule into episodes, each with the start of its run."""
-    episodes: list[tuple[datetime, list[Observation]]] = []
-    run_start, last = _EPOCH, None
+    bad: list[Observation], actions: list[Action], rule: AlertRule, look_back: timedelta
+) -> list[Episode]:
+    """Cut the observations of one subject and rule into episodes."""
+    episodes: list[Episode] = []
     for o in bad:
-        current = episodes[-1][1] if episodes else []
-        if last is None or o.at - last > rule.cooldown:
-            run_start, joins = o.at, False
+        current = episodes[-1] if episodes else None
+        last = current.seen[-1].at if current else None
+        if current is None or last is None or o.at - last > rule.cooldown:
+            episodes.append(Episode(o.at, False, [o]))
+            continue
+        closed = not rule.lasts and any(
+            a.kind == "close" and a.at <= o.at and _about(a, current.opened_at, last) for a in actions
+        )
+        cut = _last_cut(current.run_start, o.at, look_back)
+        if closed:
+            episodes.append(Episode(o.at, False, [o]))
+        elif cut is not None and last < cut:
+            episodes.append(Episode(current.run_start, rule.lasts, [o]))
         else:
-            cut = _last_cut(run_start, o.at, part)
-            joins = cut is None or last >= cut
-            closed = rule.reopens and any(
-                a.kind == "close" and a.at <= o.at and _about(a, current[0].at, last) for a in actions
-            )
-            if closed:
-                run_start, joins = o.at, False
-        if joins:
-            current.append(o)
-        else:
-            episodes.append((run_start, [o]))
-        last = o.at
+            current.seen.append(o)
     return episodes
 
 
-def _last_cut(run_start: datetime, at: datetime, part: timedelta) -> datetime | None:
-    """The last grid point up to `at` that is at least one part after the run's start."""
-    cut = at - (at - _EPOCH) % part
-    return cut if cut >= run_start + part else None
+def _last_cut(run_start: datetime, at: datetime, look_back: timedelta) -> datetime | None:
+    """The last grid point up to `at` that is far enough after the run's start."""
+    cut = at - (at - _EPOCH) % (look_back / 2)
+    return cut if cut >= run_start + look_back / 6 else None
 
 
 def _about(action: Action, opened_at: datetime, last_seen_at: datetime) -> bool:
@@ -224,31 +267,33 @@ def _about(action: Action, opened_at: datetime, last_seen_at: datetime) -> bool:
 
 def _alert(
     subject: str,
-    episode: list[Observation],
+    episode: Episode,
+    following: Episode | None,
     actions: list[Action],
     clears: list[tuple[datetime, str]],
     rule: AlertRule,
     as_of: datetime,
-    until: datetime | None,
 ) -> Alert:
-    first, last = episode[0], episode[-1]
+    seen, until = episode.seen, following.opened_at if following else None
+    first, last = seen[0], seen[-1]
     alert = Alert(
         alert_id=alert_id(subject, rule.rule, first.at),
         rule=rule.rule,
         patient_id=first.patient_id,
         device_id=first.device_id,
-        severity=max((o.severity or rule.severity for o in episode), key=SEVERITIES.index),
+        severity=max((o.severity or rule.severity for o in seen), key=SEVERITIES.index),
         opened_at=first.at,
         last_seen_at=last.at,
-        n=len(episode),
-        source_ids=sorted(o.source_id for o in episode),
+        n=len(seen),
+        source_ids=sorted(o.source_id for o in seen),
     )
-    alert.transitions = [Transition(first.at, "OPENED")]
-    alert.transitions += [Transition(o.at, "REPEATED") for o in episode[1:]]
-    own = [a for a in actions if _is_of(a, alert, until)]
-    resolved_at = _resolved_at(episode, clears, until)
-    _apply_actions(alert, own, as_of, resolved_at)
-    _escalate(alert, own, rule, as_of, resolved_at)
+    alert.transitions = [Transition(first.at, CONTINUES if episode.continues else OPENED, since=first.since)]
+    alert.transitions += [Transition(o.at, "REPEATED") for o in seen[1:]]
+    since = first.since if episode.continues else None
+    own = [a for a in actions if _is_of(a, alert, until) or _carries_on(a, since, first.at)]
+    ending = _ending(subject, seen, following, clears, rule, as_of)
+    _apply_actions(alert, own, as_of, ending)
+    _escalate(alert, own, rule, as_of, ending.at if ending else None)
     alert.transitions.sort(key=lambda t: (t.at, t.kind, t.level, t.by or ""))
     return alert
 
@@ -261,12 +306,39 @@ def _is_of(action: Action, alert: Alert, until: datetime | None) -> bool:
     return _about(action, alert.opened_at, alert.last_seen_at)
 
 
-def _resolved_at(
-    episode: list[Observation], clears: list[tuple[datetime, str]], until: datetime | None
+def _carries_on(action: Action, since: datetime | None, opened_at: datetime) -> bool:
+    """Whether an action on an earlier part of the condition, which holds since then, counts here too."""
+    return since is not None and since <= action.opened_at < opened_at and since <= action.at
+
+
+def _ending(
+    subject: str,
+    seen: list[Observation],
+    following: Episode | None,
+    clears: list[tuple[datetime, str]],
+    rule: AlertRule,
+    as_of: datetime,
+) -> Transition | None:
+    """What ended the episode without anybody: it cleared, it went on as another alert, or it lapsed."""
+    cleared_at = _cleared_at(seen, clears, following.opened_at if following else None)
+    if following is not None and following.continues:
+        if cleared_at is not None:
+            return Transition(cleared_at, RESOLVED)
+        return Transition(
+            following.opened_at, CONTINUED, next=alert_id(subject, rule.rule, following.opened_at)
+        )
+    lapses_at = seen[-1].at + rule.lapses_after if rule.lapses_after is not None else None
+    if lapses_at is not None and lapses_at < as_of:
+        return Transition(min(lapses_at, cleared_at or lapses_at), RESOLVED)
+    return Transition(cleared_at, RESOLVED) if cleared_at is not None else None
+
+
+def _cleared_at(
+    seen: list[Observation], clears: list[tuple[datetime, str]], until: datetime | None
 ) -> datetime | None:
     """When every device of the episode had cleared after it was last seen; None while one has not."""
     last_seen: dict[str, datetime] = {}
-    for o in episode:
+    for o in seen:
         last_seen[o.device_id or ""] = o.at
     cleared = []
     for device, at in last_seen.items():
@@ -277,30 +349,29 @@ def _resolved_at(
     return max(cleared)
 
 
-def _apply_actions(
-    alert: Alert, actions: list[Action], as_of: datetime, resolved_at: datetime | None
-) -> None:
+def _apply_actions(alert: Alert, actions: list[Action], as_of: datetime, ending: Transition | None) -> None:
     """Set the state that people, and then time, have given the alert."""
     handled = None
     for a in actions:
         if alert.closed_at is not None and a.kind not in ("close", "note"):
             continue
-        alert.transitions.append(Transition(max(a.at, alert.opened_at), a.transition, by=a.by))
+        at = max(a.at, alert.opened_at)
+        alert.transitions.append(Transition(at, a.transition, by=a.by))
         if a.kind == "note":
             alert.notes += 1
         elif a.kind == "close":
-            alert.closed_at, alert.state = a.at, CLOSED_AS[a.outcome or ""]
+            alert.closed_at, alert.state = at, CLOSED_AS[a.outcome or ""]
         elif a.kind == "snooze":
             alert.snoozed_until = a.until
         else:
-            alert.acknowledged_at, alert.snoozed_until = alert.acknowledged_at or a.at, None
+            alert.acknowledged_at, alert.snoozed_until = alert.acknowledged_at or at, None
             handled = ASSIGNED if a.kind == "assign" or handled == ASSIGNED else ACKNOWLEDGED
             alert.assigned_to = a.to if a.kind == "assign" else alert.assigned_to
     if alert.closed_at is not None:
         return
-    if resolved_at is not None:
-        alert.state, alert.closed_at = RESOLVED, resolved_at
-        alert.transitions.append(Transition(resolved_at, RESOLVED))
+    if ending is not None:
+        alert.state, alert.closed_at = RESOLVED, ending.at
+        alert.transitions.append(ending)
     elif alert.snoozed_until is not None and as_of < alert.snoozed_until:
         alert.state = SNOOZED
     elif handled:

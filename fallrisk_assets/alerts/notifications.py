@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fallrisk_assets.alerts.contacts import Contact, contact_id
-from fallrisk_assets.alerts.rules import RULES, AlertRule
+from fallrisk_assets.alerts.rules import CONTINUES, ESCALATED, OPENED, RULES, AlertRule
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/delivery")
 
@@ -48,6 +48,7 @@ class Page:
         subject: patient or device id (or job, check, sensor), as in the alert.
         at: time of the transition, UTC.
         known_at: when it could be known at the earliest; staleness counts from here.
+        opened_at: when the alert opened; of one that continues another: when that one may have opened.
         covers_until: end of the time in which another page of the same subject, rule, transition, level and
             contact is a duplicate, even under another alert id.
     """
@@ -96,7 +97,8 @@ def pages_of(
 
     A critical alert starts at the patient's first contact; each escalation goes to the next, and after the
     last one to the fallback. Others go to the first nurse or on-call contact. Without a contact it is the
-    fallback: an alert that nobody is told about does not exist.
+    fallback: an alert that nobody is told about does not exist. An alert that continues another asks too,
+    and the outbox knows whether anybody was told of the condition before.
 
     Args:
         alerts: rows of `alerts` or `index_alerts`.
@@ -111,8 +113,10 @@ def pages_of(
         called = list(contacts.get(row["patient_id"] or "", ()))
         for transition in json.loads(row["transitions"]):
             level = transition["level"]
-            if transition["kind"] not in ("OPENED", "ESCALATED"):
+            if transition["kind"] not in (OPENED, CONTINUES, ESCALATED):
                 continue
+            # Whoever was told of a part of this condition was told of it within the longest part before.
+            known_since = rule.longest_part if transition["kind"] == CONTINUES else timedelta(0)
             if row["severity"] == "critical":
                 ladder = [*called, fallback]
             else:
@@ -120,7 +124,7 @@ def pages_of(
             if level >= len(ladder):
                 continue
             at = datetime.fromisoformat(transition["at"])
-            known_at = at + rule.known_after if transition["kind"] == "OPENED" else at
+            known_at = at if transition["kind"] == ESCALATED else at + rule.known_after
             pages.append(
                 Page(
                     alert_id=row["alert_id"],
@@ -132,7 +136,7 @@ def pages_of(
                     at=at,
                     known_at=known_at,
                     stale_after=rule.stale_after,
-                    opened_at=row["opened_at"],
+                    opened_at=row["opened_at"] - known_since,
                     covers_until=max(row["last_seen_at"], row["opened_at"] + rule.pages_cover),
                     contact_id=ladder[level].contact_id,
                     channel=ladder[level].channel,

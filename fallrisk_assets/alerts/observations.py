@@ -64,17 +64,17 @@ def state_observations(states: pa.Table) -> Iterator[Observation]:
     """Observations of device states, and clears for the devices that need any.
 
     Args:
-        states: `device_states`; columns hour, device_id, patient_id, state.
+        states: `device_states`; columns hour, device_id, patient_id, state, since.
     """
-    names = ["hour", "device_id", "patient_id", "state"]
+    names = ["hour", "device_id", "patient_id", "state", "since"]
     rows = list(zip(*(states[name].to_pylist() for name in names), strict=True))
-    troubled = {device for _, device, _, state in rows if state != "OK"}
-    for hour, device, patient, state in rows:
+    troubled = {device for _, device, _, state, _ in rows if state != "OK"}
+    for hour, device, patient, state, since in rows:
         if device not in troubled:
             continue
         source = f"{device}|{hour.isoformat()}"
         if rule := _OF_STATE.get(state):
-            yield Observation(hour, rule, f"{source}|{state}", patient, device)
+            yield Observation(hour, rule, f"{source}|{state}", patient, device, since=since)
         for cleared in _CLEARED_BY.get(state, ()):
             yield Observation(hour, cleared, f"{source}|clear", patient, device, clear=True)
         if state != "UNREGISTERED":

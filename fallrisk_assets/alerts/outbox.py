@@ -61,6 +61,20 @@ create trigger if not exists events_stay before delete on events
     begin select raise(abort, 'the delivery ledger is append-only'); end;
 """
 
+_SAME_AS = "same time as "
+_TWIN = f"""
+    select told.idempotency_key as told_by
+    from latest other join latest told on told.idempotency_key = case
+        when other.state = 'SUPPRESSED_DUPLICATE' and :transition = 'CONTINUES'
+        then substr(other.state_detail, {len(_SAME_AS) + 1}) else other.idempotency_key end
+    where other.subject = :subject and other.rule = :rule
+      and replace(other.transition, 'CONTINUES', 'OPENED') = replace(:transition, 'CONTINUES', 'OPENED')
+      and other.level = :level and other.contact_id = :contact_id and other.alert_id <> :alert_id
+      and told.state in ('PENDING', 'SENT')
+      and other.opened_at <= :covers_until and other.covers_until >= :opened_at
+    order by other.opened_at, other.idempotency_key
+"""
+
 
 class OutboxBusy(RuntimeError):
     """Another process is delivering from the same outbox."""
@@ -130,7 +144,8 @@ class Ledger:
 
         A page whose subject, rule, transition, level and contact already have one, pending or sent, that
         covers overlapping time under another alert id is SUPPRESSED_DUPLICATE: late data may rename an
-        alert, but the same fall rings once.
+        alert, but the same fall rings once. An alert that CONTINUES another is its duplicate, and so is one
+        that continues a duplicate, as long as the page at the beginning of them all was or will be sent.
 
         Args:
             pages: any pages, known ones included.
@@ -151,30 +166,27 @@ class Ledger:
                 )
                 if inserted.rowcount == 0:
                     continue
-                twin = db.execute(
-                    """select idempotency_key from latest
-                       where subject = :subject and rule = :rule
-                         and transition = :transition and level = :level
-                         and contact_id = :contact_id and alert_id <> :alert_id
-                         and state in ('PENDING', 'SENT')
-                         and opened_at <= :covers_until and covers_until >= :opened_at""",
-                    row,
-                ).fetchone()
+                twin = db.execute(_TWIN, row).fetchone()
                 state = SUPPRESSED_DUPLICATE if twin else PENDING
-                detail = f"same time as {twin['idempotency_key']}" if twin else ""
+                detail = _SAME_AS + twin["told_by"] if twin else ""
                 _append(db, row["idempotency_key"], now, state, 0, now, page.known_at, detail)
                 report.states[state] += 1
         return report
 
     def withdraw(self, alert_ids: Iterable[str], now: datetime) -> int:
-        """Take back what is still pending about alerts that are over; returns how many."""
+        """Take back what is still pending about alerts that are over; returns how many.
+
+        A page whose duplicate is over is taken back too: both are about the same thing.
+        """
         count = 0
         with self._transaction() as db:
             for alert_id in alert_ids:
                 waiting = db.execute(
                     """select idempotency_key, attempt, fresh_from from latest
-                       where alert_id = ? and state = 'PENDING'""",
-                    (alert_id,),
+                       where state = 'PENDING' and (alert_id = :id or idempotency_key in (
+                           select substr(state_detail, :from) from latest
+                           where alert_id = :id and state = 'SUPPRESSED_DUPLICATE'))""",
+                    {"id": alert_id, "from": len(_SAME_AS) + 1},
                 ).fetchall()
                 for row in waiting:
                     fresh = datetime.fromisoformat(row["fresh_from"])

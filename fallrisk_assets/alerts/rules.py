@@ -15,6 +15,10 @@ ESCALATED, RESOLVED = "ESCALATED", "RESOLVED"
 CLOSED_AS = {"confirmed": "CLOSED_CONFIRMED", "false": "CLOSED_FALSE", "device": "CLOSED_DEVICE"}
 STATES = (OPEN, ACKNOWLEDGED, ASSIGNED, SNOOZED, ESCALATED, RESOLVED, *CLOSED_AS.values())
 
+OPENED, CONTINUES, CONTINUED = "OPENED", "CONTINUES", "CONTINUED"
+"""Transitions at an alert's ends: CONTINUES is the opening of an alert that goes on with another's condition,
+CONTINUED is the end of that other one."""
+
 FALL_DETECTED = "FALL_DETECTED"
 DEVICE_SILENT = "DEVICE_SILENT"
 DEVICE_LOW_BATTERY = "DEVICE_LOW_BATTERY"
@@ -32,31 +36,44 @@ class AlertRule:
         rule: name, part of the alert's identity.
         severity: of an observation that carries none of its own.
         cooldown: an observation at most this long after the last one belongs to the same alert.
-        reopens: whether an observation after a person closed the alert opens a new one. True for falls: a
-            nurse's "false" must not silence the next fall. False for conditions that last: the same flat
-            battery must not come back an hour after it was closed.
+        lasts: whether it is about a condition that lasts, not about events. A condition that is too long for
+            the look-back continues in further alerts, of which people hear once and for which what they did
+            holds on: the same flat battery must not come back an hour after it was closed. A fall never
+            continues another: a nurse's "false" must not silence the next fall.
+        lapses_after: resolved when not observed for this long, cleared or not: nothing clears a device that
+            was returned. At least cooldown and `known_after` together; None: never.
         escalate_after: without acknowledgement for this long, the next contact is told; None: never.
         max_level: highest escalation level.
         known_after: how long after an observation's time it can be known at the earliest: a state of an hour
             is known at the hour's end. Staleness counts from there.
         stale_after: a page later than this after it could be known is not sent: a backfill pages nobody.
         pages_cover: time after an alert's opening for which one page per contact and level is enough, even if
-            the alert's id changes (late data, split episodes).
+            the alert's id changes (late data, a device that comes and goes).
+        longest_part: longest time from an alert's opening to that of the one that continues it: two thirds of
+            the look-back (`episodes`).
     """
 
     rule: str
     severity: str
     cooldown: timedelta
-    reopens: bool = False
+    lasts: bool = True
+    lapses_after: timedelta | None = None
     escalate_after: timedelta | None = None
     max_level: int = 0
     known_after: timedelta = timedelta(0)
     stale_after: timedelta = timedelta(minutes=60)
     pages_cover: timedelta = timedelta(hours=24)
+    longest_part: timedelta = timedelta(hours=16)
 
 
 def _device_rule(rule: str) -> AlertRule:
-    return AlertRule(rule, "medium", cooldown=timedelta(hours=3), known_after=timedelta(hours=1))
+    return AlertRule(
+        rule,
+        "medium",
+        cooldown=timedelta(hours=3),
+        lapses_after=timedelta(hours=4),
+        known_after=timedelta(hours=1),
+    )
 
 
 def _index_rule(rule: str) -> AlertRule:
@@ -67,6 +84,7 @@ def _index_rule(rule: str) -> AlertRule:
         known_after=timedelta(days=1),
         stale_after=timedelta(hours=24),
         pages_cover=timedelta(days=7),
+        longest_part=timedelta(days=14),
     )
 
 
@@ -77,7 +95,7 @@ RULES: dict[str, AlertRule] = {
             FALL_DETECTED,
             "critical",
             cooldown=timedelta(minutes=30),
-            reopens=True,
+            lasts=False,
             escalate_after=timedelta(minutes=10),
             max_level=5,
             pages_cover=timedelta(minutes=1),
@@ -95,7 +113,11 @@ HOURLY_RULES = (FALL_DETECTED, DEVICE_SILENT, DEVICE_LOW_BATTERY, DEVICE_NOT_WOR
 DAILY_RULES = (INDEX_LEVEL, INDEX_CHANGE)
 
 HOURLY_LOOK_BACK = timedelta(hours=24)
-"""What the hourly alerts read; `episodes` says why it is cut in thirds."""
+"""What the hourly alerts read of falls and states; `episodes` says how it is divided."""
+
+HOURLY_ACTIONS_LOOK_BACK = timedelta(hours=72)
+"""What the hourly alerts read of people's actions: an alert is 21 hours old at most while it can change, and
+a device's state knows 48 hours back when it began."""
 
 DAILY_LOOK_BACK = timedelta(days=21)
 """What the alerts on the 12-month index read."""
@@ -123,9 +145,18 @@ class IndexThresholds:
 
 @dataclass(frozen=True)
 class DeviceLimits:
-    """When a device's state is worth a person's time (defaults of the monitoring rules)."""
+    """When a device's state is worth a person's time (defaults of the monitoring rules).
+
+    Attributes:
+        silent_wear_hours: hours of expected wear without samples that are a silence.
+        battery_fraction: below it the battery is low.
+        battery_hours: for how many hours after it was measured a battery level says anything.
+        not_worn_hours: hours with samples, none of them worn, that are worth a call.
+        worn_fraction: share of an hour below which it was not worn.
+    """
 
     silent_wear_hours: int = 6
     battery_fraction: float = 0.15
+    battery_hours: int = 12
     not_worn_hours: int = 48
     worn_fraction: float = 0.05

@@ -46,7 +46,11 @@ def run_failure_page(
     )
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.STOPPED, minimum_interval_seconds=30)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    minimum_interval_seconds=30,
+    description="Tell whoever runs the platform about a failed run.",
+)
 def failed_runs(context: dg.RunFailureSensorContext, lake: Lake, outbox: OutboxResource) -> None:
     """Tell whoever runs the platform about a failed run."""
     failures = [(event.step_key or "", _error_class(event)) for event in context.get_step_failure_events()]
@@ -63,7 +67,10 @@ def _error_class(event: dg.DagsterEvent) -> str:
     return error.cls_name or "error" if error is not None else "error"
 
 
-@dg.sensor(minimum_interval_seconds=60)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    description="Tell about asset checks that failed, blocking or not; a warning is no page.",
+)
 def failed_checks(context: dg.SensorEvaluationContext, lake: Lake, outbox: OutboxResource) -> dg.SkipReason:
     """Tell about asset checks that failed, blocking or not; a warning is no page."""
     after = int(context.cursor) if context.cursor else None
@@ -96,7 +103,10 @@ def failed_checks(context: dg.SensorEvaluationContext, lake: Lake, outbox: Outbo
     return dg.SkipReason(f"{len(records)} new check results, {len(pages)} failed")
 
 
-@dg.sensor(minimum_interval_seconds=60)
+@dg.sensor(
+    minimum_interval_seconds=60,
+    description="Tell about sensors and schedules whose ticks failed.",
+)
 def failed_sensors(context: dg.SensorEvaluationContext, lake: Lake, outbox: OutboxResource) -> dg.SkipReason:
     """Tell about sensors and schedules whose ticks failed: a platform that has stopped looking says so."""
     told: dict[str, float] = json.loads(context.cursor or "{}")
@@ -127,7 +137,10 @@ def failed_sensors(context: dg.SensorEvaluationContext, lake: Lake, outbox: Outb
     return dg.SkipReason(f"{len(pages)} failed ticks")
 
 
-@dg.sensor(minimum_interval_seconds=15)
+@dg.sensor(
+    minimum_interval_seconds=15,
+    description="Send what waits for a retry or for the end of quiet hours, whether or not an hour is run.",
+)
 def waiting_pages(context: dg.SensorEvaluationContext, lake: Lake, outbox: OutboxResource) -> dg.SkipReason:
     """Send what waits for a retry or for the end of quiet hours, whether or not an hour is run."""
     now = outbox.now()
@@ -139,7 +152,11 @@ def waiting_pages(context: dg.SensorEvaluationContext, lake: Lake, outbox: Outbo
     return dg.SkipReason(f"{len(waiting)} pages waiting, {len(due)} were due")
 
 
-@dg.sensor(job_name=TELEMETRY_HOURLY, minimum_interval_seconds=15)
+@dg.sensor(
+    job_name=TELEMETRY_HOURLY,
+    minimum_interval_seconds=15,
+    description="Fold what people did into the alerts: asks for the hours from the first new action to now.",
+)
 def new_actions(
     context: dg.SensorEvaluationContext, landing: Landing, outbox: OutboxResource
 ) -> dg.SensorResult:

@@ -28,15 +28,16 @@ def late_ends(
         look_back: what the slice reads anyway.
 
     Returns:
-        Ends of further windows of `look_back`, each with the whole of one such alert, ascending.
+        Ends of further windows of `look_back`, ascending: for each such alert one that surely sees its
+        opening, and a later one that sees its end too if its run's start is in sight there.
     """
     step = end - start
     oldest = end - 2 * look_back / 3
     ends = set()
     for a in actions:
         if start <= a.at < end and a.opened_at < oldest:
-            reach = a.opened_at + 2 * look_back / 3
-            ends.add(reach - (reach - start) % step)
+            for reach in (a.opened_at + 2 * look_back / 3, a.opened_at + 5 * look_back / 6):
+                ends.add(min(reach - (reach - start) % step, start))
     return sorted(ends)
 
 
@@ -49,6 +50,7 @@ def slice_alerts(
     end: datetime,
     as_of: datetime,
     look_back: timedelta,
+    known_before: datetime | None = None,
 ) -> pa.Table:
     """Fold and keep what the slice `[start, end)` shows: alerts that are unfinished or changed in it.
 
@@ -60,6 +62,8 @@ def slice_alerts(
         end: its end.
         as_of: min(end, watermark).
         look_back: fixed for the model; see `rules`.
+        known_before: as-of time of the slice before, `start` by default. What happened since then was not
+            certain yet when that slice was made, so it is news in this one.
 
     Returns:
         Table in the model's schema, ordered by opening and id.
@@ -68,13 +72,14 @@ def slice_alerts(
     shown = {
         alert.alert_id: alert
         for alert in fold(observations, acted, end=end, as_of=as_of, look_back=look_back)
-        if alert.matters_in(start, end)
+        if alert.matters_in(min(start, known_before or start), end)
     }
     oldest = end - 2 * look_back / 3
-    for late_end in late_ends(acted, start=start, end=end, look_back=look_back):
+    # Of an alert in several windows the last one has seen the most.
+    for late_end in reversed(late_ends(acted, start=start, end=end, look_back=look_back)):
         for alert in fold(observations, acted, end=late_end, as_of=as_of, look_back=look_back):
             if alert.opened_at < oldest and any(start <= t.at < end for t in alert.transitions):
-                shown[alert.alert_id] = alert
+                shown.setdefault(alert.alert_id, alert)
     return alerts_table(model, shown.values(), start=start, as_of=as_of)
 
 

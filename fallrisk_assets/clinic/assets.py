@@ -21,7 +21,15 @@ from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import daily
-from fallrisk_assets.publishing import contract_assets, show
+from fallrisk_assets.publishing import contract_assets, show, show_bars
+
+#: What a preview counts by; identities have none, because there is nothing in them to count.
+_SHOWN_BY: dict[ContractType, str] = {
+    Patients: "site_id",
+    DeviceAssignment: "position",
+    CareContacts: "role",
+    IdentityQuarantine: "reason",
+}
 
 
 @contract_assets(
@@ -60,3 +68,6 @@ def clinic_identity(
                 publication.note_input(key, file.key, sha256(content[file.key]).hexdigest())
             show(publication, key, files=", ".join(file.key for file in of_day) or "none received")
         show(publications[IdentityQuarantine], key, **{f"refused {r}": n for r, n in sorted(refused.items())})
+        for model, column in _SHOWN_BY.items():
+            counts = Counter(tables[model][column].to_pylist())
+            show_bars(publications[model], key, dict(sorted(counts.items())), name=f"by {column}")

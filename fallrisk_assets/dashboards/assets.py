@@ -18,8 +18,8 @@ from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
 from fallrisk_assets.dashboards.page import render_day, summary
+from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.dashboards.reading import DAILY, HOURLY, DayReader
-from fallrisk_assets.dashboards.sparkline import as_markdown, bars
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.partitions import daily
@@ -91,7 +91,7 @@ def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]
 
 def _metadata(model: DayModel, path: Path, size: int) -> dict[str, Any]:
     bands = ("high", "medium", "low", "NOT_SCORED")
-    preview = bars(bands, [model.in_band(band) for band in bands], title=f"Patients by band on {model.day}")
+    preview = bars({band: model.in_band(band) for band in bands})
     figures = {
         name.replace("_", " "): value
         for name, value in summary(model).items()
@@ -100,6 +100,6 @@ def _metadata(model: DayModel, path: Path, size: int) -> dict[str, Any]:
     return {
         "page": dg.MetadataValue.path(str(path)),
         "size": dg.MetadataValue.int(size),
-        "patients by band": dg.MetadataValue.md(as_markdown(preview, "patients by band")),
+        "patients by band": dg.MetadataValue.md(preview),
         **figures,
     }

@@ -26,7 +26,7 @@ from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.mobility.contract import DailyGait
 from fallrisk_assets.partitions import daily, day_key, hours_of_day
-from fallrisk_assets.publishing import contract_asset, show
+from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 
 TEST_DATA = True
@@ -57,8 +57,7 @@ def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: P
     """Every patient-day as FHIR R4 resources.
 
     Each resource passes the structural check, and a stratified sample passes the R4B models, before anything
-    is
-    published: a fault refuses the day and is counted by reason in the contract's check.
+    is published: a fault refuses the day and is counted by reason in the contract's check.
     """
     for key in publication.keys:
         day = date.fromisoformat(key)
@@ -73,6 +72,7 @@ def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: P
             **dict(sorted(kinds.items())),
             **{f"rows without a patient: {reason}": n for reason, n in sorted(found.unplaced.items())},
         )
+        show_bars(publication, key, dict(kinds.most_common()), name="resources by type")
 
 
 def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:

@@ -4,6 +4,7 @@ What belongs here: encodings, and the content hash of rows, which depends on val
 the rows were cut into batches, files or dictionaries. What does not: which files make up a table.
 """
 
+import functools
 import hashlib
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from fallrisk_assets.contract import ContractType, arrow_schema
 
 _ROW_GROUP_ROWS = 4_000_000
+_NOTHING = hashlib.sha256().digest()
 
 _ZERO = {
     kind: pa.scalar(0, pa.int64() if kind.bit_width == 64 else pa.int32()).cast(kind)
@@ -39,7 +41,7 @@ class ContentHasher:
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._columns = [hashlib.sha256() for _ in schema]
-        self._nulls = [hashlib.sha256() for _ in schema]
+        self._nulls: dict[int, hashlib._Hash] = {}  # by column, where there are any
         self._seen = [0] * len(schema)
         self._runs: list[tuple[bytes, int] | None] = [None] * len(schema)
         self.rows = 0
@@ -78,6 +80,8 @@ class ContentHasher:
     def _update_numbers(self, i: int, chunk: pa.Array) -> None:
         if chunk.null_count:
             missing = np.flatnonzero(chunk.is_null().to_numpy(zero_copy_only=False))
+            if i not in self._nulls:
+                self._nulls[i] = hashlib.sha256()
             self._nulls[i].update((missing.astype(np.int64) + self._seen[i]).tobytes())
             chunk = chunk.fill_null(_ZERO[chunk.type])
         self._seen[i] += len(chunk)
@@ -102,7 +106,8 @@ class ContentHasher:
         for i, hasher in enumerate(self._columns):
             self._flush(i, self._runs[i])
             self._runs[i] = None
-            total.update(self._schema.field(i).name.encode() + hasher.digest() + self._nulls[i].digest())
+            nulls = self._nulls[i].digest() if i in self._nulls else _NOTHING
+            total.update(self._schema.field(i).name.encode() + hasher.digest() + nulls)
         return total.hexdigest()
 
 
@@ -122,20 +127,27 @@ def combined_hash(parts: Any) -> str:
     return total.hexdigest()
 
 
+@functools.cache
+def written_schema(model: ContractType) -> pa.Schema:
+    """Return a contract's schema with texts dictionary-coded, as they are handed to the writer."""
+    coded = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([f.with_type(coded) if pa.types.is_string(f.type) else f for f in arrow_schema(model)])
+
+
 def parquet_writer(model: ContractType, path: str, filesystem: pafs.FileSystem) -> pq.ParquetWriter:
     """Open a Parquet file for rows of a contract.
 
     zstd level 1, byte-stream-split floats, delta-coded integers and times, dictionaries for texts only
     (measured at 2.5 times the speed of the defaults, see `docs/benchmarks.md`).
     """
-    schema = arrow_schema(model)
+    schema = written_schema(model)
     encodings = {}
     for field in schema:
         if pa.types.is_floating(field.type):
             encodings[field.name] = "BYTE_STREAM_SPLIT"
         elif pa.types.is_integer(field.type) or pa.types.is_temporal(field.type):
             encodings[field.name] = "DELTA_BINARY_PACKED"
-    texts = [f.name for f in schema if pa.types.is_string(f.type)]
+    texts = [f.name for f in schema if pa.types.is_dictionary(f.type)]
     return pq.ParquetWriter(
         path,
         schema,
@@ -150,7 +162,19 @@ def parquet_writer(model: ContractType, path: str, filesystem: pafs.FileSystem) 
 
 def write_rows(writer: pq.ParquetWriter, model: ContractType, data: pa.Table) -> None:
     """Write rows as one row group (or several of four million rows)."""
-    writer.write_table(data.cast(arrow_schema(model)), row_group_size=_ROW_GROUP_ROWS)
+    writer.write_table(_of_schema(data, written_schema(model)), row_group_size=_ROW_GROUP_ROWS)
+
+
+def _of_schema(data: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table in another schema of the same names; texts may be coded in either."""
+    if data.schema.equals(schema):
+        return data
+    columns = []
+    for field, values in zip(schema, data.columns, strict=True):
+        if pa.types.is_dictionary(field.type) and not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        columns.append(values if values.type == field.type else values.cast(field.type))
+    return pa.table(columns, schema=schema)
 
 
 def read_rows(
@@ -159,9 +183,28 @@ def read_rows(
     filesystem: pafs.FileSystem,
     columns: list[str] | None = None,
     where: Any = None,
+    *,
+    coded: bool = False,
 ) -> pa.Table:
-    """Read a file of a contract; texts come back plain, times in UTC."""
-    schema = arrow_schema(model)
+    """Read a file of a contract, times in UTC.
+
+    Args:
+        model: The contract.
+        path: The file inside `filesystem`.
+        filesystem: Where it is.
+        columns: Only these, in this order.
+        where: pyarrow filter expression.
+        coded: Leave texts dictionary-coded instead of plain: for columns of a few words much cheaper.
+    """
+    schema = written_schema(model) if coded else arrow_schema(model)
     names = columns or schema.names
-    data = pq.read_table(path, filesystem=filesystem, columns=names, filters=where, partitioning=None)
-    return data.select(names).cast(pa.schema([schema.field(n) for n in names]))
+    wanted = pa.schema([schema.field(n) for n in names])
+    if where is not None:
+        data = pq.read_table(path, filesystem=filesystem, columns=names, filters=where, partitioning=None)
+        return _of_schema(data.select(names), wanted)
+    texts = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
+    # One thread: decoding is a few milliseconds a file, which handing it over would only add to.
+    with filesystem.open_input_file(path) as source:
+        file = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+        data = file.read(columns=names, use_threads=False)
+    return _of_schema(data.select(names), wanted)

@@ -157,12 +157,13 @@ class Publication:
         snapshot_id = None
         for keys, buckets in self._replaced(good):
             chosen = [
-                self._lake.uri(p.path)
+                self._new_file(key, bucket, p)
                 for (key, bucket), p in self._open.items()
                 if key in keys and (buckets is None or int(bucket) in buckets)
             ]
             snapshot_id = tables.replace_slices(
                 lambda: self._lake.table(self.model),
+                self.model,
                 tables.slice_filter(self.model, keys, buckets),
                 chosen,
                 {"fallrisk.run-id": self._run_id, "fallrisk.partitions": f"{keys[0]}…{keys[-1]}"},
@@ -175,6 +176,15 @@ class Publication:
             self.entries[key] = self._lake.ledger.put(self.model, entry, replaced)
         self._open.clear()
         return self.entries
+
+    def _new_file(self, key: str, bucket: str, part: _OpenSlice) -> tables.NewFile:
+        return tables.NewFile(
+            uri=self._lake.uri(part.path),
+            key=key,
+            bucket=None if bucket == WHOLE else int(bucket),
+            rows=part.hasher.rows,
+            size=self._lake.filesystem.get_file_info(part.path).size,
+        )
 
     def _ask_pandera(self) -> None:
         """Let the pandera model judge a few rows of the publication: it has the last word on them."""

@@ -152,10 +152,16 @@ class Lake(dg.ConfigurableResource):
         return pa.concat_tables([schema.empty_table(), *pieces]).combine_chunks()
 
     def read_file(
-        self, model: ContractType, file: tables.DataFile, columns: list[str] | None = None, where: Any = None
+        self,
+        model: ContractType,
+        file: tables.DataFile,
+        columns: list[str] | None = None,
+        where: Any = None,
+        *,
+        coded: bool = False,
     ) -> pa.Table:
-        """Read one listed file."""
-        return read_rows(model, self._path(file.path), self.filesystem, columns, where)
+        """Read one listed file; `coded` leaves texts dictionary-coded, which is cheaper."""
+        return read_rows(model, self._path(file.path), self.filesystem, columns, where, coded=coded)
 
     def open_file(self, file: tables.DataFile) -> pa.NativeFile:
         """Open a listed file for random access; the caller closes it."""

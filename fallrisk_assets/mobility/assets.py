@@ -15,7 +15,6 @@ from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import snapshots
 from fallrisk_assets.contract import conform
-from fallrisk_assets.dashboards.sparkline import as_markdown, bars
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.ledger import BucketEntry
@@ -23,6 +22,7 @@ from fallrisk_assets.lake.tables import DataFile
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.hours import hour_features, hour_start_us
 from fallrisk_assets.mobility.patient_days import DeviceHours, fold_patient_day, patient_days
+from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.mobility.samples import DeviceSamples, device_samples, split_devices
 from fallrisk_assets.mobility.windows import WindowConfig
 from fallrisk_assets.partitions import (
@@ -34,9 +34,9 @@ from fallrisk_assets.partitions import (
     previous_key,
     window_of,
 )
-from fallrisk_assets.publishing import contract_asset, show
+from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry
-from fallrisk_assets.telemetry.ingest import TAIL_FACT, TAIL_S
+from fallrisk_assets.telemetry.ingest import TAIL_FACT
 
 #: Raised whenever the same samples give other features: every hour then counts as changed.
 FEATURES_VERSION = "1"
@@ -134,7 +134,9 @@ class _HourlyFeatures:
     def _read(self, key: str, bucket: int, since: dt.datetime | None = None) -> pa.Table:
         where = None if since is None else pc.field("ts") >= pa.scalar(since, pa.timestamp("us", "UTC"))
         files = self._files.get((key, bucket), [])
-        pieces = [self._lake.read_file(Telemetry, f, columns=_COLUMNS, where=where) for f in files]
+        pieces = [
+            self._lake.read_file(Telemetry, f, columns=_COLUMNS, where=where, coded=True) for f in files
+        ]
         return (
             pa.concat_tables(pieces) if pieces else pa.table({"ts": pa.array([], pa.timestamp("us", "UTC"))})
         )
@@ -149,47 +151,34 @@ def _by_device(rows: pa.Table) -> dict[str, pa.Table]:
     return {part["device_id"][0].as_py(): part for part in split_devices(rows)} if rows.num_rows else {}
 
 
-def window_features_asset(config: WindowConfig) -> dg.AssetsDefinition:
-    """Return the asset of window features for a length and a hop of windows.
+@contract_asset(
+    WindowFeatures,
+    partitions_def=hourly,
+    group_name="mobility",
+    kinds=("python", "iceberg", "numba"),
+    resource_keys=("windows",),
+    deps=[dg.AssetDep("telemetry", partition_mapping=_hour_and_the_one_before)],
+)
+def window_features(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """Windows are anchored to the epoch; an hour reads the tail of the hour before.
 
-    Args:
-        config: Windows; their length is at most the tail that samples keep a hash of.
-
-    Raises:
-        ValueError: windows longer than that tail: an hour would not notice that the hour before changed.
+    Only the device buckets whose samples, or whose tail, changed are described anew.
     """
-    if config.length_s > TAIL_S:
-        raise ValueError(f"windows of {config.length_s} s reach further back than the tail of {TAIL_S} s")
-
-    @contract_asset(
-        WindowFeatures,
-        partitions_def=hourly,
-        group_name="mobility",
-        kinds=("python", "iceberg", "numba"),
-        deps=[dg.AssetDep("telemetry", partition_mapping=_hour_and_the_one_before)],
-    )
-    def window_features(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
-        """Windows are anchored to the epoch; an hour reads the tail of the hour before.
-
-        Only the device buckets whose samples, or whose tail, changed are described anew.
-        """
-        run = _HourlyFeatures(lake, publication, config)
-        run.run()
-        for key, windows in run.windows.items():
-            unscored = run.unscored[key]
-            show(
-                publication,
-                key,
-                windows=windows,
-                **{"buckets left as they were": run.kept[key]},
-                **{f"not to be scored: {reason}": n for reason, n in sorted(unscored.items())},
-            )
-        context.log.info("%s windows described in %s hours", sum(run.windows.values()), len(run.windows))
-
-    return window_features
-
-
-window_features = window_features_asset(WindowConfig())
+    settings: WindowSettings = context.resources.windows
+    run = _HourlyFeatures(lake, publication, settings.config())
+    run.run()
+    for key, windows in run.windows.items():
+        unscored = run.unscored[key]
+        scored = {"to be scored": windows - sum(unscored.values())} if windows else {}
+        show_bars(publication, key, {**scored, **unscored}, name="windows by quality")
+        show(
+            publication,
+            key,
+            windows=windows,
+            **{"buckets left as they were": run.kept[key]},
+            **{f"not to be scored: {reason}": n for reason, n in sorted(unscored.items())},
+        )
+    context.log.info("%s windows described in %s hours", sum(run.windows.values()), len(run.windows))
 
 
 @contract_asset(
@@ -212,11 +201,10 @@ def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publi
     for key in publication.keys:
         rows = _patient_rows(lake, publication, key)
         publication.add(key, conform(DailyGait, {name: [r[name] for r in rows] for name in _gait_columns()}))
-        steps = [(r["patient_id"], r["steps"]) for r in rows if r["steps"] is not None]
-        show(publication, key, patients=len(rows), steps=sum(n for _, n in steps))
-        if steps:
-            drawing = bars([p for p, _ in steps], [float(n) for _, n in steps], title="Steps by patient")
-            show(publication, key, preview=dg.MetadataValue.md(as_markdown(drawing, "Steps by patient")))
+        steps = {r["patient_id"]: float(r["steps"]) for r in rows if r["steps"] is not None}
+        show(publication, key, patients=len(rows), steps=int(sum(steps.values())))
+        most_first = dict(sorted(steps.items(), key=lambda item: -item[1]))
+        show_bars(publication, key, most_first, name="steps by patient")
         context.log.info("%s: gait of %s patients", key, len(rows))
 
 

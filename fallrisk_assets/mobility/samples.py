@@ -75,7 +75,13 @@ def _codes(table: pa.Table, name: str) -> tuple[np.ndarray, list[str]]:
     column = table[name]
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if pa.types.is_dictionary(array.type):
-        return array.indices.to_numpy(zero_copy_only=False).astype(np.int32), array.dictionary.to_pylist()
+        codes = array.indices.to_numpy(zero_copy_only=False)
+        words = array.dictionary.to_pylist()
+        used = np.bincount(codes, minlength=len(words)) > 0
+        if not used.all():  # a slice keeps the words of the whole
+            codes = (np.cumsum(used, dtype=np.int32) - 1)[codes]
+            words = [word for word, is_used in zip(words, used, strict=True) if is_used]
+        return codes, words
     # Neighbours are nearly always equal: runs cost a quarter of a dictionary.
     runs = pc.run_end_encode(array)
     encoded = runs.values.dictionary_encode()

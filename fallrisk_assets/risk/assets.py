@@ -6,6 +6,7 @@ falls are found, windows scored, indices added up.
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 
 import dagster as dg
 import pyarrow as pa
@@ -14,15 +15,14 @@ import pyarrow.compute as pc
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import snapshots
-from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.dashboards.sparkline import as_markdown, bars
+from fallrisk_assets.dashboards.previews import as_markdown
 from fallrisk_assets.lake import Lake, Publication
-from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.lake.files import combined_hash, written_schema
 from fallrisk_assets.lake.tables import DataFile
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.samples import split_devices
 from fallrisk_assets.partitions import daily, hourly, previous_key, window_of
-from fallrisk_assets.publishing import contract_asset, show
+from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, WindowScores
 from fallrisk_assets.risk.detector import LOOKBACK_S, released_model
 from fallrisk_assets.risk.falls import SAMPLE_COLUMNS, device_falls
@@ -133,7 +133,10 @@ class _HourlyFalls:
         if not files:
             return _no_samples()
         return pa.concat_tables(
-            [self._lake.read_file(Telemetry, file, columns=SAMPLE_COLUMNS, where=where) for file in files]
+            [
+                self._lake.read_file(Telemetry, f, columns=SAMPLE_COLUMNS, where=where, coded=True)
+                for f in files
+            ]
         )
 
 
@@ -142,7 +145,7 @@ def _by_device(rows: pa.Table) -> dict[str, pa.Table]:
 
 
 def _no_samples() -> pa.Table:
-    schema = arrow_schema(Telemetry)
+    schema = written_schema(Telemetry)
     return pa.schema([schema.field(name) for name in SAMPLE_COLUMNS]).empty_table()
 
 
@@ -173,6 +176,11 @@ def fall_events(context: dg.AssetExecutionContext, lake: Lake, publication: Publ
             pictures = "\n\n".join(as_markdown(svg, "signal around a fall") for svg in run.drawings[key])
             show(publication, key, preview=dg.MetadataValue.md(pictures))
     context.log.info("%s falls in %s hours", sum(run.falls.values()), len(run.falls))
+
+
+def in_order(bands: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by band, from high to not scored."""
+    return {band: bands[band] for band in ("high", "medium", "low", "NOT_SCORED") if band in bands}
 
 
 _SCORE_INPUTS = ["device_bucket", "device_id", "patient_id", "window_end", "hour", "worn", "quality", *INPUTS]
@@ -211,6 +219,7 @@ def window_scores(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
             publication.mark(key, bucket, input_hash=input_hash, bands=dict(sorted(here.items())))
             bands.update(here)
         show(publication, key, **{f"windows {band}": n for band, n in sorted(bands.items())})
+        show_bars(publication, key, in_order(bands), name="windows by band")
 
 
 @contract_asset(
@@ -238,13 +247,8 @@ def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: 
         scored = table.filter(pc.is_valid(table["probability_12m"])).sort_by(
             [("probability_12m", "descending")]
         )
-        if scored.num_rows:
-            top = scored.slice(0, 12)
-            drawing = bars(
-                top["patient_id"].to_pylist(),
-                [100 * p for p in top["probability_12m"].to_pylist()],
-                title="Probability of a fall in 12 months, highest first",
-                unit="%",
-            )
-            show(publication, key, preview=dg.MetadataValue.md(as_markdown(drawing, "index by patient")))
+        top = zip(
+            *(scored.slice(0, 14)[n].to_pylist() for n in ("patient_id", "probability_12m")), strict=True
+        )
+        show_bars(publication, key, dict(top), name="highest index", unit="%", most=1.0)
         context.log.info("%s: index of %s patients", key, table.num_rows)

@@ -13,7 +13,7 @@ from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.partitions import hourly
-from fallrisk_assets.publishing import contract_assets, show
+from fallrisk_assets.publishing import contract_assets, show, show_bars
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
     Telemetry,
@@ -62,10 +62,15 @@ def ingest_telemetry(
     context.log.info("%s drops registered for %s hours", ingest.registered, len(ingest.keys))
     for key, counts in ingest.counts.items():
         refused = {f"quarantined {reason}": n for reason, n in sorted(counts.quarantined.items())}
-        for model, publication in publications.items():
+        for publication in publications.values():
             show(publication, key, **{"devices worked on": counts.devices})
-            if model is TelemetryQuarantine:
-                show(publication, key, **refused)
+        show(publications[TelemetryQuarantine], key, **refused)
+        by_size = dict(sorted(counts.samples.items(), key=lambda item: -item[1]))
+        show_bars(publications[Telemetry], key, {d: n for d, n in by_size.items() if n}, name="samples")
+        show_bars(publications[TelemetryQuarantine], key, counts.quarantined, name="lines by reason")
+        show_bars(publications[DeviceHourCoverage], key, counts.verdicts, name="device-hours by verdict")
+        lines = {"clean": counts.clean, "duplicates": counts.duplicates, "quarantined": counts.refused}
+        show_bars(publications[TelemetryDrops], key, lines if counts.received else {}, name="lines")
         show(
             publications[Telemetry],
             key,

@@ -73,7 +73,7 @@ def lines_are_conserved(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
         passed=not wrong,
         metadata={
             "verdict": _sentence(total),
-            **total,
+            **(total if run.has_partition_key else {}),  # sums of a range would dwarf the plots by hour
             "hours that do not add up": ", ".join(wrong) or "none",
         },
     )

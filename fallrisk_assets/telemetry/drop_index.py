@@ -104,11 +104,12 @@ def register(drop_key: str, name: DropName, raw: bytes, parsed: ParsedDrop | Non
                 placed[hour] = placed.get(hour, 0) + 1
             else:
                 unplaceable += 1
+    digest = hashlib.sha256(raw).hexdigest()
     return [
         IndexRow(
             drop_key=drop_key,
             event_hour=hour_key(_EPOCH + dt.timedelta(hours=hour)),
-            sha256=hashlib.sha256(raw).hexdigest(),
+            sha256=digest,
             received_at=name.received_at,
             device_id=name.device_id,
             bytes=len(raw),

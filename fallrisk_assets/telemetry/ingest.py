@@ -7,7 +7,7 @@ coverage into publications. Not here: the index (`drop_index.py`), how a line is
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,9 +65,19 @@ class HourCounts:
     duplicates: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     devices: int = 0
+    samples: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, cleaned: CleanedHour) -> None:
+    @property
+    def refused(self) -> int:
+        """Lines and files in the quarantine."""
+        return sum(self.quarantined.values())
+
+    def add(self, device: str, cleaned: CleanedHour, verdicts: Iterable[str]) -> None:
         """Count one device."""
+        self.samples[device] = cleaned.rows
+        for verdict in verdicts:
+            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
         self.received += cleaned.received_lines
         self.clean += cleaned.rows
         self.duplicates += cleaned.duplicate_lines
@@ -280,7 +290,7 @@ class Ingest:
         )
         rows = device_hour_coverage(cleaned, start_us, _us(self._complete_until(key, index)))
         self._coverage.add(key, coverage_table(rows, bucket), bucket)
-        self.counts[key].add(cleaned)
+        self.counts[key].add(device, cleaned, (row["verdict"] for row in rows))
         tail = cleaned.ts_us >= start_us + HOUR_US - TAIL_S * 1_000_000
         if tail.any():
             seen = hashlib.sha256(cleaned.ts_us[tail].tobytes())

@@ -7,18 +7,21 @@ Dimensions with history have no slices: every run folds all snapshots again, so 
 and of runs ends in the same rows.
 """
 
+from collections import Counter
 from datetime import UTC, date
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.clinic.snapshots import latest_snapshot, snapshots
+from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import daily, hours_of_day
-from fallrisk_assets.publishing import retried_when_transient, show
+from fallrisk_assets.publishing import retried_when_transient, show, show_bars
 from fallrisk_assets.risk.contract import FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage
 from fallrisk_assets.warehouse.calendar import dim_date as calendar_days
@@ -63,9 +66,15 @@ def _patient_history(lake: Lake) -> list[Version]:
     return patient_versions(rows, horizon=date.fromisoformat(lake.ledger.keys(Patients)[-1]))
 
 
-def _for_every_key(publication: WarehousePublication, rows: pa.Table) -> None:
+def _for_every_key(publication: WarehousePublication, rows: pa.Table, by: str) -> None:
+    counts = _counts(rows, by)
     for key in publication.keys:
         publication.add(key, rows)
+        show_bars(publication, key, counts, name=f"rows by {by}")
+
+
+def _counts(rows: pa.Table, column: str) -> dict[str, int]:
+    return dict(sorted(Counter(map(str, rows[column].to_pylist())).items()))
 
 
 @warehouse_asset(DimDate)
@@ -73,7 +82,7 @@ def dim_date(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
 ) -> None:
     """Rules of the calendar alone: no input."""
-    _for_every_key(publication, calendar_days())
+    _for_every_key(publication, calendar_days(), "year")
 
 
 @warehouse_asset(DimSite, deps=[_PATIENTS])
@@ -81,7 +90,7 @@ def dim_site(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
 ) -> None:
     """From all snapshots of the patients."""
-    _for_every_key(publication, site_rows(snapshots(lake, Patients)))
+    _for_every_key(publication, site_rows(snapshots(lake, Patients)), "time_zone")
 
 
 @warehouse_asset(DimPatient, deps=[_PATIENTS])
@@ -89,7 +98,7 @@ def dim_patient(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
 ) -> None:
     """Folded again from all snapshots of the patients, in effective-time order."""
-    _for_every_key(publication, patient_rows(_patient_history(lake)))
+    _for_every_key(publication, patient_rows(_patient_history(lake)), "is_current")
 
 
 @warehouse_asset(FactDeviceDay, deps=["device_hour_coverage", _PATIENTS, _ASSIGNMENTS])
@@ -104,6 +113,9 @@ def fact_device_day(
         rows = device_day_rows(coverage, date.fromisoformat(key), wearers, assignments)
         publication.add(key, rows)
         show(publication, key, **{"device-hours": coverage.num_rows})
+        verdicts = ("hours_ok", "hours_not_worn", "hours_gappy", "hours_faulty", "hours_no_data")
+        hours = {name.replace("_", " "): pc.sum(rows[name]).as_py() or 0 for name in verdicts}
+        show_bars(publication, key, hours, name="hours by verdict")
 
 
 @warehouse_asset(DimDevice, deps=["fact_device_day", _PATIENTS, _ASSIGNMENTS])
@@ -116,7 +128,7 @@ def dim_device(
         for row in warehouse.query(_FIRMWARE).to_pylist()
     ]
     versions = device_versions(resolve_assignments(latest_snapshot(lake, DeviceAssignment)), reported)
-    _for_every_key(publication, device_rows(versions, Wearers(_patient_history(lake))))
+    _for_every_key(publication, device_rows(versions, Wearers(_patient_history(lake))), "is_current")
 
 
 @warehouse_asset(FactRiskScore, deps=["fall_risk_index", _PATIENTS])
@@ -126,9 +138,9 @@ def fact_risk_score(
     """The day's index, keyed for the warehouse."""
     wearers = Wearers(_patient_history(lake))
     for key in publication.keys:
-        publication.add(
-            key, risk_score_rows(lake.read(FallRiskIndex, [key]), date.fromisoformat(key), wearers)
-        )
+        rows = risk_score_rows(lake.read(FallRiskIndex, [key]), date.fromisoformat(key), wearers)
+        publication.add(key, rows)
+        show_bars(publication, key, _counts(rows, "band"), name="patients by band")
 
 
 @warehouse_asset(FactAlert, deps=["alerts", "index_alerts", _PATIENTS])
@@ -140,7 +152,9 @@ def fact_alert(
     for key in publication.keys:
         hourly = lake.read(Alerts, hours_of_day(key))
         index = lake.read(IndexAlerts, [key])
-        publication.add(key, alert_rows(hourly, index, date.fromisoformat(key), wearers))
+        rows = alert_rows(hourly, index, date.fromisoformat(key), wearers)
+        publication.add(key, rows)
+        show_bars(publication, key, _counts(rows, "severity"), name="alerts by severity")
 
 
 TABLE_ASSETS = (
@@ -174,6 +188,7 @@ def warehouse_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResul
             "file": dg.MetadataValue.path(str(path)),
             "bytes": path.stat().st_size,
             **{f"rows of {table}": int(rows) for table, rows in _row_counts(warehouse).items()},
+            "rows": dg.MetadataValue.md(bars(_row_counts(warehouse))),
         }
     )
 

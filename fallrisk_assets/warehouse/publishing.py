@@ -16,6 +16,7 @@ from fallrisk_assets.partitions import daily
 from fallrisk_assets.publishing import (
     contract_check,
     contract_spec,
+    doc_of,
     report_publication,
     retried_when_transient,
 )
@@ -92,9 +93,7 @@ def warehouse_asset(
             group_name="warehouse",
             deps=deps,
             kinds=("duckdb", "sql"),
-            description="\n\n".join(
-                t for t in ((model.__doc__ or "").strip(), (body.__doc__ or "").strip()) if t
-            ),
+            description=doc_of(model, body),
         )
 
         @dg.multi_asset(

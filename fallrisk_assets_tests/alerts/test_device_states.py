@@ -80,6 +80,15 @@ def test_a_few_hours_of_wear_a_day_need_more_than_a_day_of_silence() -> None:
     assert state_of(covered({i: {} for i in range(44, 48)}), wear=few) == "SILENT"
 
 
+def test_nobody_is_silent_or_unworn_of_whom_no_wear_is_expected() -> None:
+    none = {"pt-1": ExpectedWear("UTC", 0)}
+    heard_once: dict[int, dict] = {47: {}}
+    (row,) = judge(covered(heard_once), wear=none)
+    assert (row["state"], row["since"]) == ("OK", NOON - 46 * HOUR)
+    assert state_of(covered({}), wear=none) == "OK"
+    assert state_of(covered({i: {"wear_fraction": 0.0} for i in range(48)}), wear=none) == "OK"
+
+
 def test_silence_is_not_told_before_the_watermark_has_passed() -> None:
     coverage = covered({i: {} for i in range(6, 48)})
     assert state_of(coverage, as_of=NOON + HOUR / 2) == "OK"
@@ -106,6 +115,13 @@ def test_a_battery_under_fifteen_percent_is_low_since_it_fell_there() -> None:
     (row,) = judge(covered(levels))
     assert (row["state"], row["since"]) == ("LOW_BATTERY", NOON - 4 * HOUR)
     assert state_of(covered({0: {"battery_fraction": 0.15}})) == "OK"
+
+
+def test_a_battery_level_of_half_a_day_ago_says_nothing_any_more() -> None:
+    none = {"pt-1": ExpectedWear("UTC", 0)}
+    low = {"battery_fraction": 0.1}
+    assert state_of(covered({11: low}), wear=none) == "LOW_BATTERY"
+    assert state_of(covered({12: low}), wear=none) == "OK"
 
 
 def test_two_days_on_the_table_are_not_worn() -> None:

@@ -4,6 +4,8 @@ import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +15,13 @@ from fallrisk_assets.alerts.actions import Action
 from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.alerts.episodes import Alert, Observation, alert_id, fold
 from fallrisk_assets.alerts.rules import (
+    DAILY_LOOK_BACK,
     DEVICE_LOW_BATTERY,
     DEVICE_SILENT,
     FALL_DETECTED,
+    HOURLY_ACTIONS_LOOK_BACK,
     HOURLY_LOOK_BACK,
+    INDEX_LEVEL,
 )
 from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
 from fallrisk_assets.validation import validate
@@ -24,16 +29,18 @@ from fallrisk_assets.validation import validate
 T0 = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def fall(at: datetime, patient: str = "pt-1", severity: str = "critical") -> Observation:
     return Observation(at, FALL_DETECTED, f"fall|{patient}|{at.isoformat()}", patient, "imu-1", severity)
 
 
-def silent(hour: datetime, device: str = "imu-1", *, clear: bool = False) -> Observation:
-    return Observation(
-        hour, DEVICE_SILENT, f"{device}|{hour.isoformat()}|{clear}", "pt-1", device, clear=clear
-    )
+def silent(
+    hour: datetime, device: str = "imu-1", *, clear: bool = False, since: datetime | None = None
+) -> Observation:
+    source = f"{device}|{hour.isoformat()}|{clear}"
+    return Observation(hour, DEVICE_SILENT, source, "pt-1", device, clear=clear, since=since)
 
 
 def act(
@@ -225,43 +232,137 @@ def test_any_order_of_arrival_folds_to_the_same_alerts(
     assert sum(a.n for a in expected) == len({o.source_id for o in seen})
 
 
+class Told(NamedTuple):
+    """What hour after hour showed of one patient's silence: newest rows, openings, and how many were open."""
+
+    newest: dict[str, Alert]
+    unfinished: list[int]
+
+
+def hour_after_hour(
+    everything: list[Observation], actions: list[Action], start: datetime, hours: int, rule: str
+) -> Told:
+    """Each hour made of nothing but its own look-back, as single runs make it."""
+    newest: dict[str, Alert] = {}
+    unfinished = []
+    for i in range(hours):
+        begin, end = start + i * HOUR, start + (i + 1) * HOUR
+        read = [o for o in everything if end - HOURLY_LOOK_BACK <= o.at < end]
+        acted = [a for a in actions if end - HOURLY_ACTIONS_LOOK_BACK <= a.at < end]
+        alerts = fold(read, acted, end=end, as_of=end, look_back=HOURLY_LOOK_BACK)
+        in_a_range = [a for a in actions if a.at < end]
+        assert alerts == fold(everything, in_a_range, end=end, as_of=end, look_back=HOURLY_LOOK_BACK)
+        shown = [a for a in alerts if a.rule == rule and a.matters_in(begin, end)]
+        newest |= {a.alert_id: a for a in shown}
+        unfinished.append(sum(a.closed_at is None for a in shown))
+    return Told(newest, unfinished)
+
+
 @given(
-    st.lists(st.sampled_from([True, True, True, False]), min_size=30, max_size=60),
-    st.integers(0, 7),
+    st.lists(st.sampled_from(["bad"] * 8 + ["clear", "unknown"]), min_size=30, max_size=50),
+    st.integers(0, 11),
 )
-@settings(max_examples=40, deadline=None)
-def test_every_hour_finds_the_same_openings_however_long_the_condition_lasts(
-    bad: list[bool], offset: int
+@settings(max_examples=30, deadline=None)
+def test_a_condition_is_one_unfinished_alert_at_any_time_and_none_once_it_is_over(
+    hours: list[str], offset: int
 ) -> None:
     start = datetime(2026, 1, 5, tzinfo=UTC) + offset * HOUR
-    everything = [silent(start + i * HOUR, clear=not b) for i, b in enumerate(bad)]
-    openings: dict[datetime, str] = {}
-    for i in range(len(bad)):
-        end = start + (i + 1) * HOUR
-        alerts = fold(everything, [], end=end, as_of=end, look_back=HOURLY_LOOK_BACK)
-        for alert in alerts:
-            assert openings.setdefault(alert.opened_at, alert.alert_id) == alert.alert_id
-        alive = [a for a in alerts if a.last_seen_at == end - HOUR]
-        assert len(alive) == int(bad[i]), "a bad hour belongs to exactly one alert"
-    # An opening follows a pause, or a grid point at which a long run was cut.
-    part = HOURLY_LOOK_BACK / 3
-    for opened in openings:
-        i = int((opened - start) / HOUR)
-        assert bad[i]
-        since_cut = (opened - datetime(1970, 1, 1, tzinfo=UTC)) % part
-        assert not any(bad[max(0, i - 3) : i]) or since_cut <= 2 * HOUR
+    everything = [silent(start + i * HOUR, clear=h == "clear") for i, h in enumerate(hours) if h != "unknown"]
+    newest, unfinished = hour_after_hour(everything, [], start, len(hours) + 5, DEVICE_SILENT)
+    for i, hour in enumerate(hours):
+        if hour != "unknown":
+            assert unfinished[i] == (hour == "bad")
+    assert max(unfinished) <= 1
+    assert unfinished[-1] == 0
+    assert {a.state for a in newest.values()} <= {"RESOLVED"}, "what is over is left open by no row"
+    assert sum(a.n for a in newest.values()) == hours.count("bad"), "a bad hour belongs to exactly one alert"
+    for alert in newest.values():
+        first, since_cut = alert.transitions[0], (alert.opened_at - EPOCH) % (HOURLY_LOOK_BACK / 2)
+        assert first.kind == "OPENED" or since_cut < 3 * HOUR, "only a grid point cuts"
+        for t in alert.transitions:
+            if t.next:
+                assert (t.kind, t.at) == ("CONTINUED", newest[t.next].opened_at)
+                assert kinds(newest[t.next])[0] == "CONTINUES"
 
 
-def test_a_long_condition_is_split_and_each_part_keeps_its_identity() -> None:
+@given(st.integers(0, 23), st.integers(1, 80))
+@settings(max_examples=30, deadline=None)
+def test_a_long_condition_is_a_chain_in_which_each_alert_names_the_next(offset: int, hours: int) -> None:
+    start = datetime(2026, 1, 5, tzinfo=UTC) + offset * HOUR
+    seen = [silent(start + i * HOUR) for i in range(hours)] + [silent(start + hours * HOUR, clear=True)]
+    newest, _ = hour_after_hour(seen, [], start, hours + 1, DEVICE_SILENT)
+    chain = sorted(newest.values(), key=lambda a: a.opened_at)
+    assert [kinds(a)[0] for a in chain] == ["OPENED"] + ["CONTINUES"] * (len(chain) - 1)
+    named = [[t.next for t in a.transitions if t.kind == "CONTINUED"] for a in chain]
+    assert named == [*([a.alert_id] for a in chain[1:]), []]
+    lengths = [b.opened_at - a.opened_at for a, b in pairwise(chain)]
+    assert all(4 * HOUR <= n < 16 * HOUR for n in lengths[:1])
+    assert all(n == 12 * HOUR for n in lengths[1:])
+    assert chain[-1].closed_at == start + hours * HOUR
+
+
+def test_every_part_of_a_silence_says_since_when_it_lasts() -> None:
     start = datetime(2026, 1, 5, 5, tzinfo=UTC)
-    seen = [silent(start + i * HOUR) for i in range(72)]
-    alive = []
-    for i in range(72):
-        end = start + (i + 1) * HOUR
-        (now,) = [a for a in folded(seen, end=end) if a.last_seen_at == end - HOUR]
-        alive.append(now.opened_at)
-    assert alive == sorted(alive)
-    assert sorted(set(alive))[:3] == [start, start + 11 * HOUR, start + 19 * HOUR]
+    since = start - 5 * HOUR
+    seen = [silent(start + i * HOUR, since=since) for i in range(30)]
+    newest, _ = hour_after_hour(seen, [], start, 30, DEVICE_SILENT)
+    told = [json.loads(a.transitions_json())[0]["since"] for a in newest.values()]
+    assert told == [since.isoformat()] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "state"),
+    [
+        ("acknowledge", {}, "ACKNOWLEDGED"),
+        ("assign", {"to": "nurse-8"}, "ASSIGNED"),
+        ("close", {"outcome": "device"}, "CLOSED_DEVICE"),
+    ],
+)
+def test_what_a_person_did_about_a_silence_holds_for_all_its_parts(kind: str, more: dict, state: str) -> None:
+    start = datetime(2026, 1, 5, 5, tzinfo=UTC)
+    seen = [silent(start + i * HOUR, since=start - 5 * HOUR) for i in range(40)]
+    done = act(kind, start + 2 * HOUR, start, DEVICE_SILENT, **more)
+    newest, unfinished = hour_after_hour(seen, [done], start, 40, DEVICE_SILENT)
+    assert len(newest) == 4
+    assert list(newest.values())[-1].state == state
+    assert unfinished[3:] == [int(kind != "close")] * 37
+
+
+def test_what_was_done_about_an_earlier_silence_says_nothing_about_the_next() -> None:
+    start = datetime(2026, 1, 5, 1, tzinfo=UTC)
+    closed = act("close", start, start, DEVICE_SILENT, outcome="device")
+    seen = [silent(start), silent(start + HOUR, clear=True)]
+    seen += [silent(start + i * HOUR, since=start + 3 * HOUR) for i in range(6, 20)]
+    newest, unfinished = hour_after_hour(seen, [closed], start, 20, DEVICE_SILENT)
+    assert [a.state for a in newest.values()] == ["CLOSED_DEVICE", "RESOLVED", "OPEN"]
+    assert unfinished[6:] == [1] * 14
+
+
+def test_falls_that_go_on_for_hours_ring_again_and_are_finished_by_people_alone() -> None:
+    start = datetime(2026, 1, 5, 5, tzinfo=UTC)
+    alerts = folded([fall(start + i * 20 * MINUTE) for i in range(60)], end=start + 20 * HOUR)
+    assert [(kinds(a)[0], a.state) for a in alerts] == [("OPENED", "ESCALATED")] * 3
+
+
+def test_a_condition_that_nothing_clears_lapses_when_it_is_not_observed_any_more() -> None:
+    hour = T0.replace(minute=0)
+    (before,) = folded([silent(hour)], end=hour + 4 * HOUR)
+    (after,) = folded([silent(hour)], end=hour + 5 * HOUR)
+    assert (before.state, after.state, after.closed_at) == ("OPEN", "RESOLVED", hour + 4 * HOUR)
+    waiting = fold([silent(hour)], [], end=hour + 9 * HOUR, as_of=hour + HOUR, look_back=HOURLY_LOOK_BACK)
+    assert [a.state for a in waiting] == ["OPEN"], "what is late is not over"
+
+
+def test_an_index_that_stays_high_for_months_is_one_unfinished_alert_each_day() -> None:
+    day, start = timedelta(days=1), datetime(2026, 1, 5, tzinfo=UTC)
+    seen = [Observation(start + i * day, INDEX_LEVEL, str(i), "pt-1") for i in range(60)]
+    openings = set()
+    for i in range(60):
+        end = start + (i + 1) * day
+        alerts = fold(seen, [], end=end, as_of=end, look_back=DAILY_LOOK_BACK)
+        (alive,) = [a for a in alerts if a.closed_at is None]
+        openings.add(alive.opened_at)
+    assert len(openings) == 7, "the first of a week, then of ten or eleven days"
 
 
 def hour_slice(seen: list[Observation], actions: list[Action], hour: datetime) -> list[dict]:
@@ -285,6 +386,27 @@ def test_an_hour_shows_its_unfinished_alerts_and_the_finished_ones_that_changed_
     assert shown == [["ESCALATED"], ["CLOSED_CONFIRMED"], []]
 
 
+def test_an_end_that_the_watermark_reaches_hours_later_is_shown_when_it_does() -> None:
+    hour = T0.replace(minute=0)
+    seen = [silent(hour), silent(hour + HOUR, clear=True)]
+    marks = [hour + HOUR, hour + HOUR, hour + HOUR, hour + 4 * HOUR, hour + 5 * HOUR]
+    shown = []
+    for i, (before, as_of) in enumerate(pairwise([hour, *marks])):
+        begin = hour + i * HOUR
+        rows = slice_alerts(
+            Alerts,
+            seen,
+            [],
+            start=begin,
+            end=begin + HOUR,
+            as_of=as_of,
+            look_back=HOURLY_LOOK_BACK,
+            known_before=before,
+        )
+        shown.append(rows["state"].to_pylist())
+    assert shown == [["OPEN"], ["OPEN"], ["OPEN"], ["RESOLVED"], []]
+
+
 def test_an_alert_that_nobody_finished_stays_in_sight() -> None:
     hour = T0.replace(minute=0)
     seen = act("acknowledge", T0 + 5 * MINUTE)
@@ -298,8 +420,23 @@ def test_closing_an_alert_days_later_still_closes_it() -> None:
     days_later = hour + 50 * HOUR
     (row,) = hour_slice([fall(T0)], [closed], days_later)
     assert (row["alert_id"], row["state"]) == (closed.alert_id, "CLOSED_FALSE")
-    (end,) = late_ends([closed], start=days_later, end=days_later + HOUR, look_back=HOURLY_LOOK_BACK)
-    assert end - HOURLY_LOOK_BACK <= T0 - HOURLY_LOOK_BACK / 3 < T0 < end
+    ends = late_ends([closed], start=days_later, end=days_later + HOUR, look_back=HOURLY_LOOK_BACK)
+    assert [end - hour for end in ends] == [16 * HOUR, 20 * HOUR]
+
+
+@pytest.mark.parametrize("days", [1, 2, 5])
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_late_note_changes_nothing_about_how_an_alert_ended(days: int, part: int) -> None:
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    seen = [silent(start + i * HOUR) for i in range(34)] + [silent(start + 34 * HOUR, clear=True)]
+    newest, _ = hour_after_hour(seen, [], start, 35, DEVICE_SILENT)
+    alert = list(newest.values())[part]
+    noted_at = start + timedelta(days=days) + 20 * HOUR
+    note = act("note", noted_at, alert.opened_at, DEVICE_SILENT, text="called")
+    (row,) = [r for r in hour_slice(seen, [note], noted_at) if r["notes"]]
+    assert (row["alert_id"], row["state"], row["n"]) == (alert.alert_id, "RESOLVED", alert.n)
+    told = [t for t in json.loads(row["transitions"]) if t["kind"] != "NOTED"]
+    assert told == json.loads(alert.transitions_json())
 
 
 def test_a_row_tells_every_transition_so_far() -> None:

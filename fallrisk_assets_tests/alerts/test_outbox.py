@@ -16,11 +16,12 @@ import pytest
 from fallrisk_assets.alerts.channels import FileChannel, PermanentFailure, TransientFailure
 from fallrisk_assets.alerts.contacts import Contact, address_book, contact_id, contacts_by_patient
 from fallrisk_assets.alerts.contract import Alerts
+from fallrisk_assets.alerts.delivery import is_over
 from fallrisk_assets.alerts.episodes import Observation, fold
 from fallrisk_assets.alerts.notifications import Message, Page, message_of, ops_alert, ops_contact, pages_of
 from fallrisk_assets.alerts.outbox import Ledger, OutboxBusy
 from fallrisk_assets.alerts.rules import DEVICE_SILENT, FALL_DETECTED, HOURLY_LOOK_BACK
-from fallrisk_assets.alerts.slices import alerts_table
+from fallrisk_assets.alerts.slices import alerts_table, slice_alerts
 
 T0 = datetime(2026, 1, 5, 7, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -141,6 +142,66 @@ def test_a_second_alert_minutes_later_does_ring(ledger: Ledger) -> None:
         ledger.enqueue(fall_pages(at + MINUTE, at), at + MINUTE)
         ledger.deliver(at + MINUTE, {"file": channel}, BOOK)
     assert len(channel.sent) == 2
+
+
+def silence_rows(hour: datetime, start: datetime, hours: int) -> list[dict]:
+    """The rows of one hour of a silence of `hours` hours from `start` on; after them the device is heard."""
+    seen = [
+        Observation(
+            start + i * HOUR, DEVICE_SILENT, str(i), "pt-1", "imu-1", clear=i == hours, since=start - 6 * HOUR
+        )
+        for i in range(hours + 1)
+    ]
+    end = hour + HOUR
+    table = slice_alerts(Alerts, seen, [], start=hour, end=end, as_of=end, look_back=HOURLY_LOOK_BACK)
+    return table.to_pylist()
+
+
+def live(
+    ledger: Ledger, start: datetime, hours: int, book: dict, down: int = 0, lost: tuple[Exception, ...] = ()
+) -> list[datetime]:
+    """Run each hour of a silence as it ends, but for the first `down`; returns when somebody was told."""
+    channel = Recorder(*lost)
+    told = []
+    for i in range(down, hours + 5):
+        hour, now = start + i * HOUR, start + (i + 1) * HOUR
+        rows = silence_rows(hour, start, hours)
+        ledger.enqueue(pages_of(rows, LADDER, OPS), now)
+        ledger.withdraw({r["alert_id"] for r in rows if is_over(r)}, now)
+        before = len(channel.sent)
+        ledger.deliver(now, {"file": channel}, book)
+        told += [now] * (len(channel.sent) - before)
+    return told
+
+
+@pytest.mark.parametrize(("begins", "parts"), [(1, 9), (9, 8)])
+def test_a_silence_of_four_days_rings_once(begins: int, parts: int, ledger: Ledger) -> None:
+    start = datetime(2026, 1, 5, begins, tzinfo=UTC)
+    assert live(ledger, start, 96, BOOK) == [start + HOUR]
+    assert ledger.counts()["SUPPRESSED_DUPLICATE"] == parts - 1
+
+
+def test_a_silence_of_which_nobody_was_told_rings_where_it_continues(ledger: Ledger) -> None:
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert live(ledger, start, 60, BOOK, down=5) == [datetime(2026, 1, 6, 1, tzinfo=UTC)]
+
+
+def test_a_page_that_could_not_be_delivered_is_made_up_for_where_the_silence_continues(
+    ledger: Ledger,
+) -> None:
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    told = live(ledger, start, 60, BOOK, lost=(PermanentFailure("no such mailbox"),))
+    assert told == [datetime(2026, 1, 6, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(("hours", "told_in_the_morning"), [(30, True), (7, False)])
+def test_a_page_held_overnight_outlives_the_cut_but_not_the_silence(
+    hours: int, told_in_the_morning: bool, ledger: Ledger
+) -> None:
+    night = contact(2, "nurse", quiet_from=time(19), quiet_to=time(6))
+    start = datetime(2026, 1, 5, 19, tzinfo=UTC)
+    told = live(ledger, start, hours, BOOK | {night.contact_id: night})
+    assert told == [datetime(2026, 1, 6, 6, tzinfo=UTC)] * told_in_the_morning
 
 
 def test_quiet_hours_hold_back_what_is_not_critical_and_nothing_else(ledger: Ledger) -> None:

@@ -21,6 +21,7 @@ from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOUR
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.reports import Reports
+from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.partitions import hour_range, hourly
 from fallrisk_assets.risk.contract import FallEvents, WindowScores
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry
@@ -37,6 +38,7 @@ def resources(root: Path) -> dict:
         "landing": Landing(root=str(root / "landing")),
         "reports": Reports(root=str(root / "reports")),
         "warehouse": Warehouse(path=str(root / "warehouse.duckdb")),
+        "windows": WindowSettings(),
         "outbox": OutboxResource(path=str(root / "outbox.db"), messages=str(root / "outbox.jsonl")),
     }
 

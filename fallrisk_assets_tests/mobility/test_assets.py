@@ -11,9 +11,10 @@ import pytest
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.contract import arrow_schema, columns_of, conform
 from fallrisk_assets.lake import Lake, MissingPartition
-from fallrisk_assets.mobility.assets import daily_gait, window_features, window_features_asset
+from fallrisk_assets.mobility.assets import daily_gait, window_features
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.hours import hour_features, hour_start_us
+from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.mobility.samples import Wearer
 from fallrisk_assets.mobility.windows import WindowConfig
 from fallrisk_assets.partitions import device_bucket, hours_of_day, window_of
@@ -50,7 +51,11 @@ def publish_samples(lake: Lake, keys: str | list[str], *devices, tail: str = "")
 
 
 def run(
-    lake: Lake, asset: dg.AssetsDefinition, first: str, last: str | None = None
+    lake: Lake,
+    asset: dg.AssetsDefinition,
+    first: str,
+    last: str | None = None,
+    windows: WindowSettings | None = None,
 ) -> dg.ExecuteInProcessResult:
     tags = (
         {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
@@ -61,7 +66,7 @@ def run(
         [asset],
         partition_key=None if last else first,
         tags=tags,
-        resources={"lake": lake},
+        resources={"lake": lake, "windows": windows or WindowSettings()},
         raise_on_error=True,
     )
 
@@ -153,12 +158,12 @@ def test_an_hour_without_samples_is_published_empty(lake):
 
 def test_windows_longer_than_the_tail_that_is_watched_are_refused():
     with pytest.raises(ValueError, match="further back than the tail"):
-        window_features_asset(WindowConfig(length_s=20))
+        WindowSettings(length_s=20).config()
 
 
 def test_length_and_hop_are_options(lake):
     publish_samples(lake, EIGHT_KEY, standing(EIGHT, 60))
-    run(lake, window_features_asset(WindowConfig(length_s=5, hop_s=2.5)), EIGHT_KEY)
+    run(lake, window_features, EIGHT_KEY, windows=WindowSettings(length_s=5, hop_s=2.5))
     table = lake.read(WindowFeatures, [EIGHT_KEY]).filter(pc.is_null(pc.field("quality")))
     assert table.num_rows == 23
     assert set(pc.subtract(table["window_end"], table["window_start"]).to_pylist()) == {
@@ -286,4 +291,4 @@ def test_what_the_step_publishes_keeps_its_contract_and_shows_a_preview(lake):
     result = run(lake, daily_gait, "2026-01-05")
     metadata = result.asset_materializations_for_node("daily_gait")[0].metadata
     assert metadata["patients"].value == 1
-    assert "svg" in metadata["preview"].value
+    assert "| pt-1 |" in metadata["steps by patient"].value
