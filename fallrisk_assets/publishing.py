@@ -6,6 +6,7 @@ a preview interface, so they are touched nowhere else). What does not: any parti
 
 import inspect
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -308,8 +309,19 @@ def _check_metadata(report: ContractReport) -> dict[str, Any]:
             [dg.TableRecord({"rule": reason, "rows": int(n)}) for reason, n in sorted(report.counts.items())]
         )
     if report.examples:
-        metadata["first failing rows"] = dg.MetadataValue.table([dg.TableRecord(r) for r in report.examples])
+        names = _telling_columns(report)
+        metadata["first failing rows"] = dg.MetadataValue.table(
+            [dg.TableRecord({name: r[name] for name in names if name in r}) for r in report.examples]
+        )
     return metadata
+
+
+def _telling_columns(report: ContractReport) -> list[str]:
+    """Return the columns of failing rows that fit a screen: what identifies a row, and what is wrong."""
+    spec = report.model.spec
+    broken = {word for reason in report.counts for word in re.split(r"\W+", reason.rpartition(": ")[0])}
+    wanted = {*spec.key, *broken}
+    return ["row", "reason", *(name for name in report.model.to_schema().columns if name in wanted)]
 
 
 def _range_metadata(publication: Publishable, total: ContractReport) -> dict[str, Any]:
