@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.previews import bars
-from fallrisk_assets.lake import Lake, LedgerEntry, Publication, SliceRefused
+from fallrisk_assets.lake import Lake, LedgerEntry, Publication, PublishedMeanwhile, SliceRefused
 from fallrisk_assets.schemas import dagster_column_schema
 from fallrisk_assets.validation import ContractReport
 
@@ -34,6 +34,7 @@ CONTRACT_CHECK = "keeps_its_contract"
 
 #: What passes by itself: a lost connection, a busy catalog or warehouse, another writer who came first.
 TRANSIENT_ERRORS: tuple[type[BaseException], ...] = (
+    PublishedMeanwhile,
     ConnectionError,
     TimeoutError,
     CommitFailedException,
@@ -53,8 +54,15 @@ def retried_when_transient() -> Iterator[None]:
     """
     try:
         yield
-    except TRANSIENT_ERRORS as error:
+    except Exception as error:
+        if not is_transient(error):
+            raise
         raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=_RETRY_WAIT_S) from error
+
+
+def is_transient(error: Exception) -> bool:
+    """Tell an outage from a fault: pyarrow reports a store that does not answer as a plain `OSError`."""
+    return isinstance(error, TRANSIENT_ERRORS) or type(error) is OSError
 
 
 class Publishable(Protocol):
@@ -68,6 +76,11 @@ class Publishable(Protocol):
     @property
     def bad(self) -> dict[str, ContractReport]:
         """Verdicts of the refused partitions."""
+        ...
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some partitions are not published."""
         ...
 
     def commit(self) -> dict[str, LedgerEntry]:
@@ -191,6 +204,12 @@ def contract_assets(
                     for model in models
                 }
                 body(context, lake, publications)
+                refused: set[str] = set()
+                for publication in publications.values():
+                    publication.judge()
+                    refused.update(publication.bad)
+                for publication in publications.values():
+                    publication.withhold(refused)
                 bad: dict[ContractType, Mapping[str, ContractReport]] = {}
                 for model, publication in publications.items():
                     yield from report_publication(context, specs[model], publication)
@@ -259,7 +278,7 @@ def report_publication(
             "snapshot": str(entry.snapshot_id or "none yet"),
             **{k: v if isinstance(v, dg.MetadataValue) else _plain(v) for k, v in shown.get(key, {}).items()},
         }
-        if publication.bad:  # the step will fail: what is good must still be on record
+        if publication.incomplete:  # the step will fail: what is good must still be on record
             context.log_event(dg.AssetMaterialization(asset_key=spec.key, partition=key, metadata=metadata))
         else:
             context.add_asset_metadata(metadata, asset_key=spec.key, partition_key=key)
@@ -291,7 +310,7 @@ def report_publication(
         metadata=_check_metadata(total) if context.has_partition_key else _range_metadata(publication, total),
         description=total.sentence(),
     )
-    if publication.bad:
+    if publication.incomplete:
         yield verdict
     else:
         yield dg.MaterializeResult(asset_key=spec.key, check_results=[verdict])

@@ -3,8 +3,8 @@
 What belongs here: how rows become files and commits. What does not: what the rows mean.
 """
 
-from fallrisk_assets.lake.ledger import LedgerEntry, MissingPartition
+from fallrisk_assets.lake.ledger import LedgerEntry, MissingPartition, PublishedMeanwhile
 from fallrisk_assets.lake.publication import Publication, SliceRefused
 from fallrisk_assets.lake.resource import Lake
 
-__all__ = ["Lake", "LedgerEntry", "MissingPartition", "Publication", "SliceRefused"]
+__all__ = ["Lake", "LedgerEntry", "MissingPartition", "Publication", "PublishedMeanwhile", "SliceRefused"]

@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow.fs as pafs
@@ -31,6 +31,15 @@ class MissingPartition(LookupError):
         )
         self.table = table
         self.key = key
+
+
+class PublishedMeanwhile(RuntimeError):
+    """Another run published the same partition while this one was computing it."""
+
+    def __init__(self, table: str, key: str, bucket: str) -> None:
+        super().__init__(
+            f"{table} {key}, bucket {bucket}: another run published it meanwhile; computing again from what it left"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,10 @@ class LedgerEntry:
     def with_buckets(self, buckets: dict[str, BucketEntry]) -> "LedgerEntry":
         """Return this entry with other buckets."""
         return self.of_buckets(self.table, self.key, buckets, self.snapshot_id, self.run_id, self.inputs)
+
+    def with_snapshot(self, snapshot_id: int) -> "LedgerEntry":
+        """Return this entry as published by a snapshot."""
+        return replace(self, snapshot_id=snapshot_id)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -151,20 +164,47 @@ class Ledger:
         Returns:
             The entry as stored.
         """
-        with self._locked(entry.table):
-            if replaced is not None and (current := self.find(model, entry.key)) is not None:
-                others = {b: e for b, e in current.buckets.items() if b not in replaced}
-                mine = {b: e for b, e in entry.buckets.items() if b in replaced}
-                entry = entry.with_buckets({**others, **mine})
-            raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
-            lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
-            self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)
-            self._write(self._path(entry.table, entry.key), raw)
+        if replaced is not None and (current := self.find(model, entry.key)) is not None:
+            others = {b: e for b, e in current.buckets.items() if b not in replaced}
+            mine = {b: e for b, e in entry.buckets.items() if b in replaced}
+            entry = entry.with_buckets({**others, **mine})
+        raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
+        lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
+        self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)
+        self._write(self._path(entry.table, entry.key), raw)
         return entry
 
+    def check_unchanged(
+        self, model: ContractType, key: str, seen: LedgerEntry | None, replaced: frozenset[str] | None
+    ) -> None:
+        """Refuse to replace what another run has published since it was looked at.
+
+        Call it with the table `locked`, before the commit: what was computed from the older state would
+        take the other run's rows away.
+
+        Args:
+            model: The table.
+            key: The partition.
+            seen: The entry when the publication began.
+            replaced: Buckets about to be replaced; None for the whole partition.
+
+        Raises:
+            PublishedMeanwhile: another run was faster; compute again from fresh inputs.
+        """
+        now = self.find(model, key)
+        names = replaced
+        if names is None:
+            names = frozenset(now.buckets if now else ()) | frozenset(seen.buckets if seen else ())
+        for name in names:
+            before = seen.buckets.get(name) if seen else None
+            after = now.buckets.get(name) if now else None
+            if before != after:
+                raise PublishedMeanwhile(model.spec.identifier, key, name)
+
     @contextmanager
-    def _locked(self, table: str) -> Iterator[None]:
-        """Hold the table's ledger against other processes of this machine while it is read and replaced."""
+    def locked(self, model: ContractType) -> Iterator[None]:
+        """Hold a table against other processes of this machine while it is compared and replaced."""
+        table = model.spec.identifier
         if isinstance(self._fs, pafs.S3FileSystem):
             yield
             return

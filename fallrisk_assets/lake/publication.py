@@ -52,6 +52,7 @@ class _OpenSlice:
     hasher: ContentHasher
     input_hash: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    given_away: bool = False
 
 
 class Publication:
@@ -75,6 +76,8 @@ class Publication:
         self._marked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
         self._previous = {key: lake.ledger.find(model, key) for key in self.keys}
         self._inputs: dict[str, dict[str, str]] = {key: {} for key in self.keys}
+        self._withheld: set[str] = set()
+        self._judged = False
 
     def __enter__(self) -> "Publication":
         return self
@@ -82,7 +85,7 @@ class Publication:
     def __exit__(self, *_: object) -> None:
         for part in self._open.values():
             part.writer.close()
-            if part.path:
+            if not part.given_away:
                 self._lake.filesystem.delete_file(part.path)
         self._open.clear()
 
@@ -90,6 +93,11 @@ class Publication:
     def bad(self) -> dict[str, ContractReport]:
         """Verdicts of the partitions that the contract refused."""
         return {key: report for key, report in self.reports.items() if not report.passed}
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some partitions are not published, refused here or in a table that belongs with this one."""
+        return bool(self.bad or self._withheld)
 
     def previous(self, key: str, bucket: int | None = None) -> BucketEntry | None:
         """Return what is published now of a partition (and bucket), or None."""
@@ -148,34 +156,50 @@ class Publication:
         Returns:
             The new ledger entries by key, without the refused partitions (see `bad`).
         """
-        self._ask_pandera()
-        good = [key for key in self.keys if self.reports[key].passed]
+        self.judge()
+        good = [key for key in self.keys if self.reports[key].passed and key not in self._withheld]
         for (key, _), part in self._open.items():
             part.writer.close()
-            if key not in good:
-                self._lake.filesystem.delete_file(part.path)
+        plans = {key: self._entry(key) for key in good}
+        with self._lake.ledger.locked(self.model):
+            for key, (_, replaced) in plans.items():
+                self._lake.ledger.check_unchanged(self.model, key, self._previous[key], replaced)
+            snapshot_id = self._commit_files(good)
+            for key, (entry, replaced) in plans.items():
+                published = entry if snapshot_id is None else entry.with_snapshot(snapshot_id)
+                self.entries[key] = self._lake.ledger.put(self.model, published, replaced)
+        return self.entries
+
+    def withhold(self, keys: Iterable[str]) -> None:
+        """Do not publish these partitions: a table that belongs with this one was refused."""
+        self._withheld.update(keys)
+
+    def judge(self) -> None:
+        """Finish judging: afterwards `bad` is final."""
+        if not self._judged:
+            self._judged = True
+            self._ask_pandera()
+
+    def _commit_files(self, good: list[str]) -> int | None:
+        """Commit the new files, group by group; a file that Iceberg may know is no longer ours to delete."""
         snapshot_id = None
         for keys, buckets in self._replaced(good):
-            chosen = [
-                self._new_file(key, bucket, p)
-                for (key, bucket), p in self._open.items()
+            chosen = {
+                (key, bucket): part
+                for (key, bucket), part in self._open.items()
                 if key in keys and (buckets is None or int(bucket) in buckets)
-            ]
+            }
+            files = [self._new_file(key, bucket, part) for (key, bucket), part in chosen.items()]
+            for part in chosen.values():
+                part.given_away = True
             snapshot_id = tables.replace_slices(
                 lambda: self._lake.table(self.model),
                 self.model,
                 tables.slice_filter(self.model, keys, buckets),
-                chosen,
+                files,
                 {"fallrisk.run-id": self._run_id, "fallrisk.partitions": f"{keys[0]}…{keys[-1]}"},
             )
-        for key in good:
-            entry = self._entry(key, snapshot_id)
-            kept = {bucket for k, bucket in self._kept if k == key}
-            known = {str(b) for b in self.previous_buckets(key)}
-            replaced = (frozenset(entry.buckets) | known) - kept if kept else None
-            self.entries[key] = self._lake.ledger.put(self.model, entry, replaced)
-        self._open.clear()
-        return self.entries
+        return snapshot_id
 
     def _new_file(self, key: str, bucket: str, part: _OpenSlice) -> tables.NewFile:
         return tables.NewFile(
@@ -212,7 +236,8 @@ class Publication:
                 groups.setdefault(tuple(chosen), []).append(key)
         return [(keys, list(buckets) if buckets is not None else None) for buckets, keys in groups.items()]
 
-    def _entry(self, key: str, snapshot_id: int | None) -> LedgerEntry:
+    def _entry(self, key: str) -> tuple[LedgerEntry, frozenset[str] | None]:
+        """Return a partition's new entry, and which buckets it replaces (None: all of them)."""
         previous = self._previous[key]
         buckets: dict[str, BucketEntry] = {}
         names = {b for k, b in (*self._open, *self._marked, *self._kept) if k == key} or {WHOLE}
@@ -224,14 +249,17 @@ class Publication:
             input_hash, facts = self._marked.get((key, name), ("", {}))
             hasher = part.hasher if part else ContentHasher(arrow_schema(self.model))
             buckets[name] = BucketEntry(hasher.rows, hasher.hexdigest(), input_hash, facts)
-        return LedgerEntry.of_buckets(
+        entry = LedgerEntry.of_buckets(
             self.model.spec.identifier,
             key,
             buckets,
-            snapshot_id if snapshot_id is not None else (previous.snapshot_id if previous else None),
+            previous.snapshot_id if previous else None,
             self._run_id,
             self._inputs[key],
         )
+        kept = {bucket for k, bucket in self._kept if k == key}
+        known = {str(b) for b in self.previous_buckets(key)}
+        return entry, (frozenset(buckets) | known) - kept if kept else None
 
     def _start(self, key: str, bucket: int | None) -> _OpenSlice:
         spec = self.model.spec

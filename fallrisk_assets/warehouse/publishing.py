@@ -48,6 +48,11 @@ class WarehousePublication:
         """Verdicts of the partitions that the contract refused."""
         return {key: report for key, report in self.reports.items() if not report.passed}
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether some partitions are not published."""
+        return bool(self.bad)
+
     def add(self, key: str, rows: pa.Table) -> ContractReport:
         """Judge the rows of a whole partition and take them in if the contract accepts them."""
         sliced = self.model.spec.slice_column is not None

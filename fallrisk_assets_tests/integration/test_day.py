@@ -37,7 +37,7 @@ def resources(root: Path) -> dict:
         "lake": Lake(root=str(root / "lake")),
         "landing": Landing(root=str(root / "landing")),
         "reports": Reports(root=str(root / "reports")),
-        "warehouse": Warehouse(path=str(root / "warehouse.duckdb")),
+        "warehouse": Warehouse(folder=str(root / "warehouse")),
         "windows": WindowSettings(),
         "outbox": OutboxResource(path=str(root / "outbox.db"), messages=str(root / "outbox.jsonl")),
     }
@@ -98,7 +98,7 @@ def test_a_drop_becomes_a_score_an_alert_a_bundle_a_fact_and_a_page(day):
     assert len(bundles) == 2
     kinds = {e["resource"]["resourceType"] for b in bundles for e in json.loads(b.read_text())["entry"]}
     assert kinds >= {"Patient", "Device", "Observation", "RiskAssessment"}
-    warehouse = Warehouse(path=str(root / "warehouse.duckdb"))
+    warehouse = Warehouse(folder=str(root / "warehouse"))
     assert warehouse.query("SELECT count(*) AS n FROM fact_risk_score")["n"][0].as_py() == 2
 
 

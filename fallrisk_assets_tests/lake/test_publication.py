@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from fallrisk_assets.lake import Lake, MissingPartition, publication, tables
+from fallrisk_assets.lake import Lake, MissingPartition, PublishedMeanwhile, publication, tables
+from fallrisk_assets.lake.ledger import Ledger
+from fallrisk_assets.publishing import is_transient
 from fallrisk_assets.validation import OUTSIDE_SLICE
 from fallrisk_assets_tests.samples import Days, Readings, days, readings
 
@@ -206,3 +208,47 @@ def test_pandera_has_the_last_word_on_what_the_masks_let_through(lake, monkeypat
     p = publish(lake, [H7, H8], {H7: {1: readings(H7)}, H8: {1: bad}})
     assert list(p.bad) == [H8]
     assert "PANDERA" in p.bad[H8].sentence()
+
+
+def test_what_another_run_published_meanwhile_is_never_taken_away(lake):
+    publish(lake, [H7], {H7: {1: readings(H7, 1, rows=5)}})
+    slow = lake.publication(Readings, [H7], "slow")
+    slow.add(H7, readings(H7, 1, rows=6), 1)
+    publish(lake, [H7], {H7: {1: readings(H7, 1, rows=9)}}, "fast")
+    with slow, pytest.raises(PublishedMeanwhile, match="bucket 1"):
+        slow.commit()
+    assert lake.read(Readings, [H7]).num_rows == 9
+    assert is_transient(PublishedMeanwhile("t", "k", "1")), "the step computes again"
+
+
+def test_the_first_publication_of_a_partition_does_not_take_another_runs_buckets_away(lake):
+    slow = lake.publication(Readings, [H7], "slow")
+    slow.add(H7, readings(H7, 2), 2)
+    publish(lake, [H7], {H7: {1: readings(H7, 1)}}, "fast")
+    with slow, pytest.raises(PublishedMeanwhile):
+        slow.commit()
+    assert lake.read(Readings, [H7]).num_rows == 20
+
+
+def test_an_error_after_the_commit_leaves_every_file_that_readers_may_need(lake, monkeypatch):
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Ledger, "put", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        publish(lake, [H7, H8], {H7: {1: readings(H7)}, H8: {1: readings(H8)}})
+    monkeypatch.undo()
+    assert lake.read(Readings, [H7, H8], optional=True).num_rows == 40
+    publish(lake, [H7, H8], {H7: {1: readings(H7)}, H8: {1: readings(H8)}})
+    assert lake.read(Readings, [H7, H8]).num_rows == 40
+
+
+def test_a_partition_is_withheld_when_a_table_that_belongs_with_it_was_refused(lake):
+    publish(lake, [H7, H8], {H7: {1: readings(H7, rows=3)}, H8: {1: readings(H8, rows=3)}})
+    with lake.publication(Readings, [H7, H8]) as p:
+        p.add(H7, readings(H7), 1)
+        p.add(H8, readings(H8), 1)
+        p.withhold([H8])
+        assert list(p.commit()) == [H7]
+        assert p.incomplete
+    assert (lake.read(Readings, [H7]).num_rows, lake.read(Readings, [H8]).num_rows) == (20, 3)
