@@ -24,6 +24,7 @@ help: ## Show this list
 	@test -d .venv || $(PYTHON) -m venv .venv
 	@echo "Installing the locked dependencies into .venv …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'fallrisk_assets.pth').write_text('$(CURDIR)\n')"
 	@echo "Compiling the signal kernels once …"
 	@$(BIN)/python -m fallrisk_assets.warm
 	@touch $@
@@ -50,7 +51,7 @@ run: home ## Execute the jobs for DAY=2026-01-05, or FROM=2026-01-05 TO=2026-01-
 	@$(BIN)/python -m fallrisk_assets.run $(if $(DAY),--from $(DAY) --to $(DAY),--from $(FROM) --to $(TO))
 
 status: home ## Print last good hour per table, backlog, disk and outbox age; fails when something is stale
-	@$(BIN)/python -m fallrisk_assets.status
+	@$(BIN)/python -m fallrisk_assets.status $(STATUS)
 
 sql: .venv/.installed ## Query a read-only snapshot of the warehouse
 	@$(BIN)/python -m fallrisk_assets.warehouse.sql

@@ -27,7 +27,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
     if environment == "local":
         return {
             "lake": Lake(),
-            "landing": Landing(),
+            "landing": Landing(watch_s=4.0),
             "reports": Reports(),
             "warehouse": Warehouse(),
             "windows": WindowSettings(),

@@ -10,10 +10,13 @@ import dagster as dg
 from fallrisk_assets.health import PLATFORM_HEALTH
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, day_key, hour_key
 from fallrisk_assets.sensors import range_request
+from fallrisk_assets.status import unregistered_drops
 from fallrisk_assets.telemetry.contract import Telemetry
 from fallrisk_assets.telemetry.ingest import STATE_FACT
+from fallrisk_assets.telemetry.requests import contiguous
 
 #: Silent hours further back than this are a backfill's business.
 _LOOK_BACK_HOURS = 24
@@ -25,8 +28,13 @@ _LOOK_BACK_HOURS = 24
     execution_timezone="UTC",
     description="Close the hours that ended: those never published or still provisional, in one range run.",
 )
-def fill_silent_hours(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
-    """Close the hours that ended: those never published or still provisional, in one range run."""
+def fill_silent_hours(
+    context: dg.ScheduleEvaluationContext, lake: Lake, landing: Landing
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Close the hours that ended, never published or still provisional, in one range run.
+
+    Drops that the landing sensor overlooked are swept up with them.
+    """
     now = context.scheduled_execution_time
     hours = [hour_key(now - i * HOUR) for i in range(_LOOK_BACK_HOURS, 0, -1)]
 
@@ -35,9 +43,15 @@ def fill_silent_hours(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.R
         return entry is None or any(b.facts.get(STATE_FACT) == "PROVISIONAL" for b in entry.buckets.values())
 
     unfinished = [key for key in hours if is_open(key)]
-    if not unfinished:
+    requests = []
+    if unfinished:
+        requests.append(range_request(hours[hours.index(unfinished[0]) :], f"fill:{hour_key(now)}"))
+    waiting = unregistered_drops(lake, landing)
+    for group in contiguous(key for key in waiting if key not in hours[-1:] and key not in unfinished):
+        requests.append(range_request(group, f"sweep:{hour_key(now)}:{group[0]}"))
+    if not requests:
         return dg.SkipReason(f"all {_LOOK_BACK_HOURS} hours before {now:%Y-%m-%d %H:%M} are final")
-    return range_request(hours[hours.index(unfinished[0]) :], f"fill:{hour_key(now)}")
+    return requests
 
 
 def _yesterday(context: dg.ScheduleEvaluationContext) -> str:

@@ -5,6 +5,7 @@ files (a sensor never does), clocks, decisions about data.
 """
 
 import json
+import time
 
 import dagster as dg
 
@@ -12,26 +13,31 @@ from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.jobs import HOUR_TAG, IDENTITY_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.landing import Landing, received_at_of
 from fallrisk_assets.mobility.contract import WindowFeatures
 from fallrisk_assets.partitions import day_key, hour_key, window_of
 from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
-from fallrisk_assets.telemetry.ingest import DROPS_FACT, REREAD_TAG, TAIL_FACT
+from fallrisk_assets.telemetry.ingest import DROPS_FACT, FORCE_TAG, REREAD_TAG, TAIL_FACT, WEARERS_FACT
 from fallrisk_assets.telemetry.requests import (
     MAX_SINGLE_HOURS,
     LandingCursor,
+    NewDrops,
     contiguous,
     drops_hash,
-    hours_where_assignments_differ,
+    hours_worn_otherwise,
     new_drops,
 )
 
+#: More changed drops than this are not named one by one: their hours are read again whole.
+MAX_NAMED_DROPS = 200
+_WATCH_STEP_S = 0.1
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
-def range_request(keys: list[str], run_key: str) -> dg.RunRequest:
+def range_request(keys: list[str], run_key: str, tags: dict[str, str] | None = None) -> dg.RunRequest:
     """Return a request for one run over contiguous hourly partitions."""
-    return dg.RunRequest(run_key=run_key, tags={RANGE_START: keys[0], RANGE_END: keys[-1]})
+    return dg.RunRequest(run_key=run_key, tags={RANGE_START: keys[0], RANGE_END: keys[-1], **(tags or {})})
 
 
 def hour_requests(wanted: dict[str, str], reread: dict[str, list[str]]) -> list[dg.RunRequest]:
@@ -50,10 +56,13 @@ def hour_requests(wanted: dict[str, str], reread: dict[str, list[str]]) -> list[
             )
             for key, what in sorted(wanted.items())
         ]
-    return [
-        range_request(group, f"{group[0]}…{group[-1]}:{'-'.join(wanted[k] for k in group)}"[:500])
-        for group in contiguous(wanted)
-    ]
+    requests = []
+    for group in contiguous(wanted):
+        run_key = f"{group[0]}…{group[-1]}:{combined_hash(wanted[key] for key in group)[:16]}"
+        again = [drop for key in group for drop in reread.get(key, ())]
+        tags = {FORCE_TAG: "true"} if len(again) > MAX_NAMED_DROPS else {REREAD_TAG: json.dumps(again)}
+        requests.append(range_request(group, run_key, tags if again else {}))
+    return requests
 
 
 def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
@@ -74,7 +83,8 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
         index, samples = lake.ledger.get(TelemetryDrops, key), lake.ledger.find(Telemetry, key)
         made_from = {b: e.facts.get(DROPS_FACT) for b, e in samples.buckets.items()} if samples else {}
         if any(e.rows and made_from.get(b) != e.content_hash for b, e in index.buckets.items()):
-            wanted[key] = index.content_hash[:16]
+            # What it was made from is part of the question: asked again after an older run won, it is new.
+            wanted[key] = combined_hash([index.content_hash, sorted(made_from.items())])[:16]
             continue
         following = hour_key(window_of(key)[1])
         features = lake.ledger.find(WindowFeatures, following)
@@ -83,8 +93,25 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
         tails = {b: e.facts.get(TAIL_FACT, "") for b, e in samples.buckets.items()}
         used = {b: e.facts.get(TAIL_FACT, "") for b, e in features.buckets.items()}
         if any(used.get(b, tails[b]) != tails[b] for b in tails):
-            wanted[following] = "tail-" + samples.content_hash[:16]
+            wanted[following] = "tail-" + combined_hash([sorted(tails.items()), sorted(used.items())])[:16]
     return wanted, newest
+
+
+def _watch(landing: Landing, cursor: LandingCursor) -> NewDrops:
+    """Return what is new in the landing zone; while nothing is, watch it for up to `landing.watch_s`.
+
+    The daemon looks at its sensors every five seconds: a sensor that uses them up itself sees a drop at once.
+    """
+    until = time.monotonic() + landing.watch_s
+    while True:
+        looked = landing.changed_ns("telemetry")
+        found = new_drops(landing.list("telemetry"), cursor)
+        if found.by_hour:
+            return found
+        while landing.changed_ns("telemetry") == looked:
+            if time.monotonic() >= until:
+                return found
+            time.sleep(_WATCH_STEP_S)
 
 
 @dg.sensor(
@@ -99,7 +126,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     samples of other hours, the index says so and the next tick asks for them.
     """
     cursor = LandingCursor.parse(context.cursor)
-    found = new_drops(landing.list("telemetry"), cursor)
+    found = _watch(landing, cursor)
     stale, ledger_ns = stale_hours(lake, cursor.ledger_ns)
     wanted = dict(stale)
     for key, files in found.by_hour.items():
@@ -152,13 +179,18 @@ def assignment_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.Sen
     now = {day: lake.ledger.get(DeviceAssignment, day).content_hash for day in days}
     if now == applied:
         return dg.SensorResult(skip_reason=f"{len(days)} days of assignments, none changed")
-    rows = lake.read(DeviceAssignment, days)
-    known = [d for d in days if applied.get(d) == now[d]]
-    before = resolve_assignments(lake.read(DeviceAssignment, known))
-    covered = hours_where_assignments_differ(before, resolve_assignments(rows), lake.ledger.keys(Telemetry))
-    what = "assignment-" + "-".join(sorted(h[:8] for d, h in now.items() if applied.get(d) != h))
+    assignments = resolve_assignments(lake.read(DeviceAssignment, days))
+    made_with = {
+        key: {
+            device: worn
+            for bucket in lake.ledger.get(Telemetry, key).buckets.values()
+            for device, worn in bucket.facts.get(WEARERS_FACT, {}).items()
+        }
+        for key in lake.ledger.keys(Telemetry)
+    }
+    covered = hours_worn_otherwise(made_with, assignments)
     return dg.SensorResult(
-        run_requests=hour_requests(dict.fromkeys(covered, what), {}),
+        run_requests=hour_requests({key: f"worn-{what}" for key, what in covered.items()}, {}),
         skip_reason=None if covered else "no published hour is covered by the change",
         cursor=json.dumps(now, sort_keys=True),
     )

@@ -18,25 +18,25 @@ from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.resource import data_folder
-from fallrisk_assets.partitions import hour_key, window_of
+from fallrisk_assets.partitions import window_of
 from fallrisk_assets.telemetry.contract import TelemetryDrops
-from fallrisk_assets.telemetry.drops import BadDropName, parse_drop_name
+from fallrisk_assets.telemetry.requests import LandingCursor, new_drops, unregistered
 
 
-def backlog(lake: Lake, landing: Landing) -> tuple[list[str], list[str]]:
-    """Return landed drops that no run has registered yet, and files that are no drops."""
-    landed: dict[str, list[str]] = {}
-    misnamed = []
-    for file in landing.list("telemetry"):
-        try:
-            landed.setdefault(hour_key(parse_drop_name(file.key).received_at), []).append(file.key)
-        except BadDropName:
-            misnamed.append(file.key)
-    known: set[str] = set()
-    for key in landed:
+def unregistered_drops(lake: Lake, landing: Landing) -> dict[str, list[str]]:
+    """Return landed drops that no run has registered yet, by the hourly key of their receipt."""
+    landed = landing.list("telemetry")
+    registered: dict[str, set[str]] = {}
+    for key in unregistered(landed, {}):
         if lake.ledger.find(TelemetryDrops, key) is not None:
-            known.update(lake.read(TelemetryDrops, [key], columns=["drop_key"])["drop_key"].to_pylist())
-    return [k for keys in landed.values() for k in keys if k not in known], misnamed
+            names = lake.read(TelemetryDrops, [key], columns=["drop_key"])["drop_key"].to_pylist()
+            registered[key] = set(names)
+    return unregistered(landed, registered)
+
+
+def misnamed_files(landing: Landing) -> list[str]:
+    """Return files in the telemetry folder that are no drops."""
+    return new_drops(landing.list("telemetry"), LandingCursor()).misnamed
 
 
 def oldest_waiting(outbox: Path) -> tuple[int, dt.datetime | None]:
@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-backlog", type=int, default=100, help="drops waiting to be registered")
     parser.add_argument("--max-outbox-minutes", type=float, default=15, help="age of the oldest notification")
     parser.add_argument("--min-free-gb", type=float, default=2, help="free disk")
-    parser.add_argument("--max-age-hours", type=float, help="age of the last good hour of every hourly table")
+    parser.add_argument(
+        "--max-age-hours", type=float, default=3, help="age of the last good hour of every hourly table"
+    )
     options = parser.parse_args(arguments)
     lake, landing = Lake(), Landing()
     now = dt.datetime.now(dt.UTC)
@@ -70,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keys = lake.ledger.keys(model)
         if not keys:
             print(f"{model.spec.identifier:<34} {0:>10} {'never':>18}")
+            if model.spec.slicing == "hour":
+                troubles.append(f"{model.spec.identifier}: nothing has ever been published")
             continue
         print(
             f"{model.spec.identifier:<34} {len(keys):>10} {keys[-1]:>18} "
@@ -82,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             and age > dt.timedelta(hours=options.max_age_hours)
         ):
             troubles.append(f"{model.spec.identifier}: last good hour is {keys[-1]}")
-    waiting, misnamed = backlog(lake, landing)
+    waiting = [drop for drops in unregistered_drops(lake, landing).values() for drop in drops]
+    misnamed = misnamed_files(landing)
     print(
         f"\nbacklog   {len(waiting):,} drops landed and not registered, {len(misnamed):,} files are no drops"
     )

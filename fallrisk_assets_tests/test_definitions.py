@@ -157,3 +157,14 @@ def test_the_project_names_no_path_of_a_machine_and_no_registry():
         path = root / name
         if path.is_file() and path.suffix not in (".png", ".parquet", ".gz", ".nbi"):
             assert not bad.search(path.read_text(errors="ignore")), name
+
+
+def test_every_sensor_and_schedule_says_what_it_does(defs):
+    for automation in (*defs.sensors, *defs.schedules):
+        assert automation.description, automation.name
+        assert automation.description.endswith("."), automation.name
+
+
+def test_descriptions_are_indented_nowhere_else_the_ui_shows_code(defs):
+    for spec in defs.resolve_all_asset_specs():
+        assert not any(line.startswith("    ") for line in (spec.description or "").splitlines()), spec.key

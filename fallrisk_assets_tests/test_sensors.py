@@ -21,8 +21,9 @@ from fallrisk_assets.telemetry.requests import (
     LandingCursor,
     contiguous,
     drops_hash,
-    hours_where_assignments_differ,
+    hours_worn_otherwise,
     new_drops,
+    wearers_hash,
 )
 
 
@@ -168,10 +169,17 @@ def test_a_corrected_assignment_asks_for_the_hours_that_it_covers_and_no_others(
             Assignment("pt-1", start + 3 * hour, FOREVER_US, "waist"),
         ]
     }
-    published = [f"2026-01-01-{h:02d}:00" for h in range(5)]
-    assert hours_where_assignments_differ(old, old, published) == []
-    assert hours_where_assignments_differ(old, new, published) == ["2026-01-01-02:00"]
-    assert hours_where_assignments_differ({}, old, published) == published
+    hours = {f"2026-01-01-{h:02d}:00": start + h * hour for h in range(5)}
+
+    def made_with(assignments):
+        return {k: {d: wearers_hash(a, at) for d, a in assignments.items()} for k, at in hours.items()}
+
+    assert hours_worn_otherwise(made_with(old), old) == {}
+    assert list(hours_worn_otherwise(made_with(old), new)) == ["2026-01-01-02:00"]
+    assert list(hours_worn_otherwise(made_with({}), old)) == list(hours)
+    there, back = hours_worn_otherwise(made_with(old), new), hours_worn_otherwise(made_with(new), old)
+    assert set(there) == set(back)
+    assert set(there.values()).isdisjoint(back.values()), "a correction taken back is asked for anew"
 
 
 def test_clinic_files_ask_for_the_day_of_their_receipt_and_again_when_they_change(place):
@@ -191,9 +199,9 @@ def test_without_assignments_the_assignment_sensor_says_so(place):
 def test_the_schedule_fills_the_hours_that_nobody_published(place):
     context = dg.build_schedule_context(
         scheduled_execution_time=dt.datetime(2026, 1, 6, 3, 10, tzinfo=dt.UTC),
-        resources={"lake": Lake(root=str(place / "lake"))},
+        resources={"lake": Lake(root=str(place / "lake")), "landing": Landing(root=str(place / "landing"))},
     )
-    request = fill_silent_hours(context)
+    (request,) = fill_silent_hours(context)
     assert request.tags["dagster/asset_partition_range_start"] == "2026-01-05-03:00"
     assert request.tags["dagster/asset_partition_range_end"] == "2026-01-06-02:00"
 
@@ -208,3 +216,17 @@ def test_sensors_and_schedules_start_stopped_and_name_jobs_that_exist():
     }
     for schedule in repository.schedule_defs:
         assert schedule.job_name in jobs
+
+
+def test_a_drop_that_the_mark_overlooked_is_swept_up_by_the_schedule(place):
+    land(place, C, 300)
+    first = tick(landing_sensor, place, None)
+    land(place, A, 100)  # copied with its old time of change
+    assert not tick(landing_sensor, place, first.cursor).run_requests
+    context = dg.build_schedule_context(
+        scheduled_execution_time=dt.datetime(2026, 1, 9, 3, 10, tzinfo=dt.UTC),
+        resources={"lake": Lake(root=str(place / "lake")), "landing": Landing(root=str(place / "landing"))},
+    )
+    swept = [r for r in fill_silent_hours(context) if r.run_key.startswith("sweep")]
+    assert swept[0].tags["dagster/asset_partition_range_start"] == "2026-01-05-07:00"
+    assert swept[0].tags["dagster/asset_partition_range_end"] == "2026-01-05-08:00"

@@ -237,7 +237,7 @@ def _add_to_clinic(
                 "time_zone": TIME_ZONE,
                 "site_id": SITE,
                 # Minutes of trials and then nothing: nobody expects wear, so nobody is told of silence.
-                "expected_wear_hours": "",
+                "expected_wear_hours": "0",
             }
         )
         assignments.append(

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from fallrisk_assets.alerts.actions import Action, ActionRefused, append_action
 from fallrisk_assets.alerts.assets import ACTIONS_FOLDER
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
-from fallrisk_assets.alerts.delivery import deliver
-from fallrisk_assets.alerts.outbox import FAILED, OutboxBusy
+from fallrisk_assets.alerts.delivery import deliver, stop
+from fallrisk_assets.alerts.outbox import FAILED, HELD, OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import CLOSED_AS
 from fallrisk_assets.lake import Lake
@@ -97,8 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, now: datetime) -> str:
+def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, outbox: OutboxResource) -> str:
     row = find_alert(lake, arguments.alert)
+    now = outbox.now()
     at = arguments.at or now
     span = getattr(arguments, "span", None)
     action = Action(
@@ -117,6 +118,11 @@ def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, now: datetime)
     if at < row["opened_at"]:
         raise ActionRefused(f"--at {at.isoformat()}: before the alert opened, {row['opened_at'].isoformat()}")
     path = append_action(folder, action)
+    with outbox.ledger() as ledger:  # a phone need not ring until the hour is folded again
+        if action.kind == "snooze":
+            ledger.note(action.alert_id, HELD, now, action.until)
+        elif action.kind != "note":
+            stop(ledger, action.alert_id, now)
     return f"{action.transition} {row['rule']} {row['alert_id']}: appended as {path.name}"
 
 
@@ -157,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for d in ledger.deliveries(FAILED):
                     print(f"FAILED {d.page.rule} {d.page.alert_id} by {d.page.channel}: {d.detail}")
         else:
-            print(_act(arguments, lake, data / "landing" / ACTIONS_FOLDER, outbox.now()))
+            print(_act(arguments, lake, data / "landing" / ACTIONS_FOLDER, outbox))
     except (ActionRefused, OutboxBusy) as error:
         print(error, file=sys.stderr)
         return 1

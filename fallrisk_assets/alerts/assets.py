@@ -294,7 +294,12 @@ def _expected_wear(lake: Lake, day: str) -> dict[str, ExpectedWear]:
     names = ("wearable_patient_id", "time_zone", "expected_wear_hours")
     patients = patients_until(lake, day)
     rows = zip(*(patients[name].to_pylist() for name in names), strict=True)
-    return {patient: ExpectedWear(zone, hours or 0.0) for patient, zone, hours in rows if patient}
+    # Unknown is not zero: only an explicit 0 says that nobody expects the device to be worn.
+    return {
+        patient: ExpectedWear(zone) if hours is None else ExpectedWear(zone, hours)
+        for patient, zone, hours in rows
+        if patient
+    }
 
 
 def _actions(

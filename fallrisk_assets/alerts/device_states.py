@@ -44,7 +44,8 @@ class ExpectedWear:
 
     Attributes:
         time_zone: IANA zone of the patient.
-        hours: hours a day, 0 to 24; 0: nobody expects that the device is worn.
+        hours: hours a day, 0 to 24; 0: nobody expects that the device is worn. Where the clinic does not say,
+            16: the waking day.
     """
 
     time_zone: str = "UTC"

@@ -16,11 +16,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fallrisk_assets.alerts.contacts import Contact, contact_id
-from fallrisk_assets.alerts.rules import CONTINUES, ESCALATED, OPENED, RULES, AlertRule
+from fallrisk_assets.alerts.rules import CONTINUES, OPENED, RULES, AlertRule
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/delivery")
 
-OPS_KINDS = ("RUN_FAILED", "CHECK_FAILED", "SENSOR_FAILED")
+OPS_KINDS = ("RUN_FAILED", "CHECK_FAILED", "SENSOR_FAILED", "PAGE_FAILED", "FALLS_TOO_OLD")
 OPS_STALE_AFTER = timedelta(hours=6)
 OPS_PAGES_COVER = timedelta(hours=1)
 """A job that fails every minute is one page an hour."""
@@ -37,6 +37,8 @@ _WORDS = {
     "RUN_FAILED": "Run failed",
     "CHECK_FAILED": "Check failed",
     "SENSOR_FAILED": "Sensor failed",
+    "PAGE_FAILED": "Critical page not delivered",
+    "FALLS_TOO_OLD": "Critical falls too old to page",
 }
 
 
@@ -92,13 +94,14 @@ def pages_of(
     fallback: Contact,
     zones: Mapping[str, str] | None = None,
     rules: Mapping[str, AlertRule] = RULES,
+    received: Mapping[str, datetime] | None = None,
 ) -> list[Page]:
-    """The pages that alerts ask for, sent already or not: the outbox knows which.
+    """The first page that each alert asks for, sent already or not: the outbox knows which.
 
-    A critical alert starts at the patient's first contact; each escalation goes to the next, and after the
-    last one to the fallback. Others go to the first nurse or on-call contact. Without a contact it is the
-    fallback: an alert that nobody is told about does not exist. An alert that continues another asks too,
-    and the outbox knows whether anybody was told of the condition before.
+    A critical alert starts at the patient's first contact (`escalation` tells the next). Others go to the
+    first nurse or on-call contact. Without a contact it is the fallback: an alert that nobody is told about
+    does not exist. An alert that continues another asks too, and the outbox knows whether anybody was told of
+    the condition before.
 
     Args:
         alerts: rows of `alerts` or `index_alerts`.
@@ -106,25 +109,26 @@ def pages_of(
         fallback: who is told when there is no (further) contact.
         zones: IANA zone by wearable patient id.
         rules: the rules by name.
+        received: by alert id, when the data was received that it was opened from, UTC; an alert cannot have
+            been known before.
     """
     pages = []
     for row in alerts:
         rule, subject = rules[row["rule"]], row["patient_id"] or row["device_id"]
         called = list(contacts.get(row["patient_id"] or "", ()))
         for transition in json.loads(row["transitions"]):
-            level = transition["level"]
-            if transition["kind"] not in (OPENED, CONTINUES, ESCALATED):
+            if transition["kind"] not in (OPENED, CONTINUES):
                 continue
             # Whoever was told of a part of this condition was told of it within the longest part before.
             known_since = rule.longest_part if transition["kind"] == CONTINUES else timedelta(0)
             if row["severity"] == "critical":
-                ladder = [*called, fallback]
+                first = [*called, fallback][0]
             else:
-                ladder = [*[c for c in called if c.role in _STAFF][:1], fallback][:1]
-            if level >= len(ladder):
-                continue
+                first = [*[c for c in called if c.role in _STAFF], fallback][0]
             at = datetime.fromisoformat(transition["at"])
-            known_at = at if transition["kind"] == ESCALATED else at + rule.known_after
+            known_at = at + rule.known_after
+            if (receipt := (received or {}).get(row["alert_id"])) is not None:
+                known_at = max(known_at, min(receipt, at + rule.ceiling - rule.stale_after))
             pages.append(
                 Page(
                     alert_id=row["alert_id"],
@@ -132,14 +136,14 @@ def pages_of(
                     rule=rule.rule,
                     severity=row["severity"],
                     transition=transition["kind"],
-                    level=level,
+                    level=0,
                     at=at,
                     known_at=known_at,
                     stale_after=rule.stale_after,
                     opened_at=row["opened_at"] - known_since,
                     covers_until=max(row["last_seen_at"], row["opened_at"] + rule.pages_cover),
-                    contact_id=ladder[level].contact_id,
-                    channel=ladder[level].channel,
+                    contact_id=first.contact_id,
+                    channel=first.channel,
                     time_zone=(zones or {}).get(row["patient_id"] or "", "UTC"),
                 )
             )
@@ -157,8 +161,8 @@ def ops_alert(
     """The page about a failed run, failed check or sensor error.
 
     Args:
-        kind: RUN_FAILED, CHECK_FAILED or SENSOR_FAILED.
-        name: job, check or sensor.
+        kind: one of `OPS_KINDS`.
+        name: job, check or sensor; for pages whom they were about.
         at: when it failed, UTC.
         contact: who runs the platform.
         reference: run id, or what else tells one failure from the next.

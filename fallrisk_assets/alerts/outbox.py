@@ -20,10 +20,15 @@ from pathlib import Path
 
 from fallrisk_assets.alerts.channels import Channel, PermanentFailure, TransientFailure
 from fallrisk_assets.alerts.contacts import Contact
+from fallrisk_assets.alerts.escalation import Ladder
 from fallrisk_assets.alerts.notifications import Page, message_of
+from fallrisk_assets.alerts.rules import RULES
 
 PENDING, SENT, FAILED = "PENDING", "SENT", "FAILED"
 SUPPRESSED_STALE, SUPPRESSED_DUPLICATE, WITHDRAWN = "SUPPRESSED_STALE", "SUPPRESSED_DUPLICATE", "WITHDRAWN"
+
+CRITICAL, STOPPED, HELD = "CRITICAL", "STOPPED", "HELD"
+"""Notes about an alert: it escalates; nobody else is to be told; nobody before some time."""
 
 RETRY_FIRST = timedelta(seconds=15)
 RETRY_LONGEST = timedelta(minutes=10)
@@ -46,6 +51,10 @@ create table if not exists events (
     next_attempt_at text, fresh_from text, detail text not null
 ) strict;
 create index if not exists events_by_key on events (idempotency_key, id);
+create table if not exists notes (
+    id integer primary key, alert_id text not null, at text not null, kind text not null, until text
+) strict;
+create index if not exists notes_by_alert on notes (alert_id, kind, id);
 create view if not exists latest as
     select d.*, e.id as event_id, e.at as state_at, e.state, e.attempt, e.next_attempt_at, e.fresh_from,
            e.detail as state_detail
@@ -58,6 +67,10 @@ create trigger if not exists deliveries_stay before delete on deliveries
 create trigger if not exists events_keep before update on events
     begin select raise(abort, 'the delivery ledger is append-only'); end;
 create trigger if not exists events_stay before delete on events
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+create trigger if not exists notes_keep before update on notes
+    begin select raise(abort, 'the delivery ledger is append-only'); end;
+create trigger if not exists notes_stay before delete on notes
     begin select raise(abort, 'the delivery ledger is append-only'); end;
 """
 
@@ -76,16 +89,30 @@ _TWIN = f"""
 """
 
 
+_FROM = len(_SAME_AS) + 1
+_NAMES = """
+    select :id as alert_id
+    union select other.alert_id from latest own join deliveries other
+        on own.alert_id = :id and own.state = 'SUPPRESSED_DUPLICATE'
+        and other.idempotency_key = substr(own.state_detail, :from)
+    union select other.alert_id from deliveries own join latest other
+        on own.alert_id = :id and other.state = 'SUPPRESSED_DUPLICATE' and other.subject = own.subject
+        and own.idempotency_key = substr(other.state_detail, :from)
+"""
+"""An alert's ids: its own, those whose duplicate it is, and those of its duplicates."""
+
+
 class OutboxBusy(RuntimeError):
     """Another process is delivering from the same outbox."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A page in the ledger with its latest state."""
+    """A page in the ledger with its latest state and since when it has it."""
 
     page: Page
     state: str
+    state_at: datetime
     attempt: int
     next_attempt_at: datetime | None
     fresh_from: datetime
@@ -94,10 +121,19 @@ class Delivery:
 
 @dataclass
 class Report:
-    """What one call did: deliveries by the state they came to, and what failed for good."""
+    """What one call did: deliveries by the state they came to, what failed for good, what was too old."""
 
     states: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    failed: list[tuple[Page, str]] = field(default_factory=list)
+    stale: list[Page] = field(default_factory=list)
+
+    def add(self, other: "Report") -> None:
+        """Add what another call did."""
+        self.states += other.states
+        self.failures += other.failures
+        self.failed += other.failed
+        self.stale += other.stale
 
 
 def _text(at: datetime) -> str:
@@ -173,35 +209,86 @@ class Ledger:
                 report.states[state] += 1
         return report
 
-    def withdraw(self, alert_ids: Iterable[str], now: datetime) -> int:
+    def withdraw(
+        self, alert_ids: Iterable[str], now: datetime, why: str = "alert is over", from_level: int = 0
+    ) -> int:
         """Take back what is still pending about alerts that are over; returns how many.
 
-        A page whose duplicate is over is taken back too: both are about the same thing.
+        A page whose duplicate is over is taken back too: both are about the same thing. With `from_level`
+        only the pages of that escalation level and above.
         """
         count = 0
         with self._transaction() as db:
             for alert_id in alert_ids:
                 waiting = db.execute(
                     """select idempotency_key, attempt, fresh_from from latest
-                       where state = 'PENDING' and (alert_id = :id or idempotency_key in (
+                       where state = 'PENDING' and level >= :level and (alert_id = :id or idempotency_key in (
                            select substr(state_detail, :from) from latest
                            where alert_id = :id and state = 'SUPPRESSED_DUPLICATE'))""",
-                    {"id": alert_id, "from": len(_SAME_AS) + 1},
+                    {"id": alert_id, "from": _FROM, "level": from_level},
                 ).fetchall()
                 for row in waiting:
                     fresh = datetime.fromisoformat(row["fresh_from"])
-                    _append(
-                        db,
-                        row["idempotency_key"],
-                        now,
-                        WITHDRAWN,
-                        row["attempt"],
-                        None,
-                        fresh,
-                        "alert is over",
-                    )
+                    key, attempt = row["idempotency_key"], row["attempt"]
+                    _append(db, key, now, WITHDRAWN, attempt, None, fresh, why)
                     count += 1
         return count
+
+    def note(self, alert_id: str, kind: str, now: datetime, until: datetime | None = None) -> None:
+        """Note once that an alert is CRITICAL, that its escalation is STOPPED, or HELD until a time."""
+        text = _text(until) if until else None
+        with self._transaction() as db:
+            db.execute(
+                """insert into notes (alert_id, at, kind, until) select :id, :now, :kind, :until
+                   where not exists (select 1 from notes n where n.alert_id = :id and n.kind = :kind
+                       and n.until is :until and n.id = (
+                           select max(id) from notes where alert_id = :id and kind = :kind))""",
+                {"id": alert_id, "now": _text(now), "kind": kind, "until": text},
+            )
+
+    def ladders(self, since: datetime) -> list[Ladder]:
+        """Critical alerts that opened after a time and that nobody has acknowledged, oldest first.
+
+        An alert that late data renamed has its pages under the old id: it stands where those do, and what
+        was noted about either of the two counts for both.
+        """
+        found = self._db.execute(
+            """select distinct d.alert_id, d.opened_at from deliveries d
+               join notes n on n.alert_id = d.alert_id and n.kind = 'CRITICAL'
+               where d.opened_at >= ? order by d.opened_at, d.alert_id""",
+            (_text(since),),
+        ).fetchall()
+        ladders = (self._ladder(row["alert_id"]) for row in found)
+        return [ladder for ladder in ladders if ladder is not None]
+
+    def _ladder(self, alert_id: str) -> Ladder | None:
+        names = [row["alert_id"] for row in self._db.execute(_NAMES, {"id": alert_id, "from": _FROM})]
+        marks = ", ".join("?" * len(names))
+        notes = self._db.execute(f"select * from notes where alert_id in ({marks}) order by id", names)
+        held = None
+        for note in notes.fetchall():
+            if note["kind"] == STOPPED:
+                return None
+            held = datetime.fromisoformat(note["until"]) if note["until"] else held
+        own = self.deliveries(alert_id=alert_id)
+        top = max(d.page.level for d in own)
+        tops = [self._original(d) for d in own if d.page.level == top]
+        page = next(d.page for d in own if d.page.level == top)
+        if sent := [d.state_at for d in tops if d.state == SENT]:
+            return Ladder(page, min(sent), held_until=held)
+        if all(d.state == FAILED for d in tops):
+            return Ladder(page, max(d.state_at for d in tops), failed=True, held_until=held)
+        # Whoever cannot be reached for so long is as good as one who does not answer.
+        tried = [d.fresh_from for d in tops if d.state == PENDING and d.attempt]
+        return Ladder(page, min(tried, default=None), held_until=held)
+
+    def _original(self, delivery: Delivery) -> Delivery:
+        """The page that was or will be sent where this one is its duplicate."""
+        while delivery.state == SUPPRESSED_DUPLICATE:
+            key = delivery.detail.removeprefix(_SAME_AS)
+            row = self._db.execute("select * from latest where idempotency_key = ?", (key,)).fetchone()
+            delivery = _delivery(row)
+        return delivery
 
     def deliveries(self, state: str | None = None, alert_id: str | None = None) -> list[Delivery]:
         """Deliveries with their latest state, oldest first; all of them, or of one state or alert."""
@@ -266,8 +353,11 @@ class Ledger:
                     key = delivery.page.idempotency_key
                     _append(db, key, now, state, attempt, next_at, fresh_from, detail)
                 report.states[state] += 1
+                page = delivery.page
+                if state == SUPPRESSED_STALE:
+                    report.stale.append(page)
                 if state == FAILED:
-                    page = delivery.page
+                    report.failed.append((page, detail))
                     report.failures.append(f"{page.rule} {page.alert_id} by {page.channel}: {detail}")
         return report
 
@@ -281,14 +371,17 @@ class Ledger:
     ) -> tuple[str, datetime | None, datetime, str]:
         """Send one page unless it must not or cannot be; returns state, next attempt, fresh from, detail."""
         page, fresh = delivery.page, delivery.fresh_from
-        if now - fresh > page.stale_after:
+        rule = RULES.get(page.rule)
+        # What is critical has no quiet hours to wait for: its age is its age.
+        ancient = rule and page.severity == "critical" and now - page.opened_at > rule.ceiling
+        if now - fresh > page.stale_after or ancient:
             if delivery.attempt:
                 return FAILED, None, fresh, f"given up after {delivery.attempt} attempts: {delivery.detail}"
             return (
                 SUPPRESSED_STALE,
                 None,
                 fresh,
-                f"{(now - fresh).total_seconds() / 60:.0f} min old when sent",
+                f"{(now - (page.opened_at if ancient else fresh)).total_seconds() / 60:.0f} min old when sent",
             )
         contact = addresses.get(page.contact_id)
         if contact is None:
@@ -356,6 +449,7 @@ def _delivery(row: sqlite3.Row) -> Delivery:
     return Delivery(
         page=Page(**values, stale_after=timedelta(seconds=row["stale_after_s"])),
         state=row["state"],
+        state_at=datetime.fromisoformat(row["state_at"]),
         attempt=row["attempt"],
         next_attempt_at=datetime.fromisoformat(row["next_attempt_at"]) if row["next_attempt_at"] else None,
         fresh_from=datetime.fromisoformat(row["fresh_from"]),

@@ -3,6 +3,7 @@
 Belongs here: settings, and the clock at the edge. Does not belong here: the ledger's rules (`outbox`).
 """
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,43 +16,66 @@ from fallrisk_assets.alerts.outbox import Ledger
 from fallrisk_assets.lake.resource import data_folder
 
 CHANNELS = ("email", "sms", "phone", "webhook", "file")
+LINK = "http://127.0.0.1:3000/assets/alerts?alert={alert_id}"
+NOT_CONFIGURED = "not-configured"
+"""The channel of whoever runs the platform where others are real and this one was forgotten: it fails."""
+
+VARIABLES = {
+    "link": "FALLRISK_ALERT_LINK",
+    "smtp_host": "FALLRISK_SMTP_HOST",
+    "smtp_port": "FALLRISK_SMTP_PORT",
+    "smtp_sender": "FALLRISK_SMTP_SENDER",
+    "smtp_username": "FALLRISK_SMTP_USERNAME",
+    "smtp_password": "FALLRISK_SMTP_PASSWORD",
+    "smtp_starttls": "FALLRISK_SMTP_STARTTLS",
+    "send_webhooks": "FALLRISK_SEND_WEBHOOKS",
+    "webhook_token": "FALLRISK_WEBHOOK_TOKEN",
+    "ops_channel": "FALLRISK_OPS_CHANNEL",
+    "ops_address": "FALLRISK_OPS_ADDRESS",
+}
+_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
 class OutboxResource(dg.ConfigurableResource):
     """The delivery ledger and the channels that it sends by.
 
-    Without settings every channel is the file channel: a laptop mails nobody.
+    Without settings every channel is the file channel: a laptop mails nobody. As soon as one channel is real,
+    those that are not fail where everybody can see it: a file is nobody's phone.
+
+    A setting that is not given is taken from the environment, when it is used: `FALLRISK_SMTP_HOST` and so
+    on, see `VARIABLES`.
 
     Attributes:
         path: SQLite file of the ledger; empty means `<data folder>/outbox.db`.
         messages: file of the file channel; empty means `<data folder>/outbox.jsonl`.
         link: address in messages; `{alert_id}` stands for the alert's id.
         smtp_host: mail server; empty: mail goes to the file channel.
-        smtp_port: its port.
-        smtp_sender: From address.
+        smtp_port: its port; 25 by default.
+        smtp_sender: From address; fallrisk@localhost by default.
         smtp_username: empty: no login.
         smtp_password: give it as an `EnvVar`, never as text.
         smtp_starttls: whether to ask for TLS.
         send_webhooks: whether webhook contacts are really called.
         webhook_token: bearer token; give it as an `EnvVar`.
         proxy: proxy for webhooks; empty: none.
-        ops_channel: channel of whoever runs the platform, who is also told when a patient has no contact.
+        ops_channel: channel of whoever runs the platform, who is also told when a patient has no contact;
+            without it the file, as long as no channel is real.
         ops_address: their address.
     """
 
     path: str = ""
     messages: str = ""
-    link: str = "http://127.0.0.1:3000/assets/alerts?alert={alert_id}"
+    link: str = ""
     smtp_host: str = ""
-    smtp_port: int = 25
-    smtp_sender: str = "fallrisk@localhost"
+    smtp_port: int = 0
+    smtp_sender: str = ""
     smtp_username: str = ""
     smtp_password: str = ""
     smtp_starttls: bool = False
     send_webhooks: bool = False
     webhook_token: str = ""
     proxy: str = ""
-    ops_channel: str = "file"
+    ops_channel: str = ""
     ops_address: str = ""
 
     def now(self) -> datetime:
@@ -63,22 +87,48 @@ class OutboxResource(dg.ConfigurableResource):
         return Ledger(Path(self.path or Path(data_folder()) / "outbox.db"))
 
     def channels(self) -> dict[str, Channel]:
-        """The channels by the name that contacts use."""
+        """The channels by the name that contacts use; without a real one all of them are the file.
+
+        Raises:
+            ValueError: a variable of the environment that is no number or no yes or no; names it.
+        """
         file = FileChannel(Path(self.messages or Path(data_folder()) / "outbox.jsonl"))
-        channels: dict[str, Channel] = dict.fromkeys(CHANNELS, file)
-        if self.smtp_host:
+        real = self._real_channels()
+        return {**real, "file": file} if real else dict.fromkeys(CHANNELS, file)
+
+    def _real_channels(self) -> dict[str, Channel]:
+        channels: dict[str, Channel] = {}
+        if host := self._text("smtp_host"):
+            port = self._text("smtp_port") or "25"
+            if not port.isdigit():
+                raise ValueError(f"{VARIABLES['smtp_port']}={port}: must be a number")
             channels["email"] = SmtpChannel(
-                self.smtp_host,
-                self.smtp_port,
-                self.smtp_sender,
-                self.smtp_username,
-                self.smtp_password,
-                self.smtp_starttls,
+                host,
+                int(port),
+                self._text("smtp_sender") or "fallrisk@localhost",
+                self._text("smtp_username"),
+                self._text("smtp_password"),
+                self._yes("smtp_starttls"),
             )
-        if self.send_webhooks:
-            channels["webhook"] = WebhookChannel(token=self.webhook_token, proxy=self.proxy)
+        if self._yes("send_webhooks"):
+            channels["webhook"] = WebhookChannel(token=self._text("webhook_token"), proxy=self.proxy)
         return channels
+
+    def _text(self, name: str) -> str:
+        """A setting as it was given, else from the environment, now."""
+        return str(getattr(self, name) or os.environ.get(VARIABLES[name], "").strip())
+
+    def _yes(self, name: str) -> bool:
+        given = self._text(name).lower()
+        if given not in (*_YES, *_NO):
+            raise ValueError(f"{VARIABLES[name]}={given}: must be true or false")
+        return given in _YES
+
+    def alert_link(self) -> str:
+        """The address in messages."""
+        return self._text("link") or LINK
 
     def ops(self) -> Contact:
         """Who is told about the platform itself, and about patients without contacts."""
-        return ops_contact(self.ops_channel, self.ops_address)
+        missing = NOT_CONFIGURED if self._real_channels() else "file"
+        return ops_contact(self._text("ops_channel") or missing, self._text("ops_address"))

@@ -42,11 +42,14 @@ class AlertRule:
             continues another: a nurse's "false" must not silence the next fall.
         lapses_after: resolved when not observed for this long, cleared or not: nothing clears a device that
             was returned. At least cooldown and `known_after` together; None: never.
-        escalate_after: without acknowledgement for this long, the next contact is told; None: never.
+        escalate_after: without acknowledgement for this long, the next contact is told; None: never. In the
+            alerts' rows it counts from the opening, in what is really sent from the page before.
         max_level: highest escalation level.
         known_after: how long after an observation's time it can be known at the earliest: a state of an hour
             is known at the hour's end. Staleness counts from there.
         stale_after: a page later than this after it could be known is not sent: a backfill pages nobody.
+        ceiling: nor is one about what is older than this, whenever it came to be known; for what is known
+            only when its drop is received.
         pages_cover: time after an alert's opening for which one page per contact and level is enough, even if
             the alert's id changes (late data, a device that comes and goes).
         longest_part: longest time from an alert's opening to that of the one that continues it: two thirds of
@@ -62,6 +65,7 @@ class AlertRule:
     max_level: int = 0
     known_after: timedelta = timedelta(0)
     stale_after: timedelta = timedelta(minutes=60)
+    ceiling: timedelta = timedelta(hours=6)
     pages_cover: timedelta = timedelta(hours=24)
     longest_part: timedelta = timedelta(hours=16)
 

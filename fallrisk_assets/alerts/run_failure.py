@@ -14,7 +14,7 @@ import dagster as dg
 
 from fallrisk_assets.alerts.actions import hour_of_action_file
 from fallrisk_assets.alerts.assets import ACTIONS_FOLDER
-from fallrisk_assets.alerts.delivery import deliver
+from fallrisk_assets.alerts.delivery import FALL_CEILING, deliver
 from fallrisk_assets.alerts.notifications import Page, ops_alert
 from fallrisk_assets.alerts.outbox import OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
@@ -139,17 +139,25 @@ def failed_sensors(context: dg.SensorEvaluationContext, lake: Lake, outbox: Outb
 
 @dg.sensor(
     minimum_interval_seconds=15,
-    description="Send what waits for a retry or for the end of quiet hours, whether or not an hour is run.",
+    description="Send what waits for a retry or the end of quiet hours, and go on to the next contact in time.",
 )
 def waiting_pages(context: dg.SensorEvaluationContext, lake: Lake, outbox: OutboxResource) -> dg.SkipReason:
-    """Send what waits for a retry or for the end of quiet hours, whether or not an hour is run."""
+    """Send what waits for a retry or the end of quiet hours, and go on to the next contact in time.
+
+    Whether or not an hour is run: nobody's phone waits for the next drop.
+    """
     now = outbox.now()
     with outbox.ledger() as ledger:
         waiting = ledger.deliveries("PENDING")
+        ladders = ledger.ladders(now - FALL_CEILING)
     due = [d for d in waiting if d.next_attempt_at is None or d.next_attempt_at <= now]
-    if due:
+    unanswered = [ladder for ladder in ladders if ladder.is_due(now)]
+    if due or unanswered:
         _tell(context, lake, outbox, [])
-    return dg.SkipReason(f"{len(waiting)} pages waiting, {len(due)} were due")
+    return dg.SkipReason(
+        f"{len(waiting)} pages waiting, {len(due)} were due; {len(ladders)} critical alerts unacknowledged, "
+        f"{len(unanswered)} went on to the next contact"
+    )
 
 
 @dg.sensor(

@@ -46,9 +46,11 @@ class Landing(dg.ConfigurableResource):
 
     Attributes:
         root: Folder or `s3://` address; empty means `<data folder>/landing`.
+        watch_s: How long a sensor that finds nothing new goes on watching, in seconds.
     """
 
     root: str = ""
+    watch_s: float = 0.0
 
     @cached_property
     def _located(self) -> tuple[pafs.FileSystem, str]:
@@ -68,6 +70,14 @@ class Landing(dg.ConfigurableResource):
             for info in found
             if info.type == pafs.FileType.File and not info.base_name.startswith(".")
         )
+
+    def changed_ns(self, folder: str) -> int:
+        """Return when a folder's list of files last changed (ns since the epoch); 0 where nobody knows.
+
+        One look at the folder itself: cheap enough to be repeated several times a second.
+        """
+        filesystem, base = self._located
+        return filesystem.get_file_info(f"{base}/{folder}").mtime_ns or 0
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes.

@@ -48,11 +48,17 @@ class _OpenSlice:
     """A file being written for one partition and bucket."""
 
     path: str
-    writer: pq.ParquetWriter
+    writer: pq.ParquetWriter | None
     hasher: ContentHasher
     input_hash: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     given_away: bool = False
+
+    def close(self) -> None:
+        """Complete the file and forget its writer, which holds half a megabyte even when it is closed."""
+        if self.writer is not None:
+            self.writer.close()
+            self.writer = None
 
 
 class Publication:
@@ -84,7 +90,7 @@ class Publication:
 
     def __exit__(self, *_: object) -> None:
         for part in self._open.values():
-            part.writer.close()
+            part.close()
             if not part.given_away:
                 self._lake.filesystem.delete_file(part.path)
         self._open.clear()
@@ -146,9 +152,17 @@ class Publication:
         part = self._open.get((key, _name(bucket)))
         if part is None:
             part = self._start(key, bucket)
+        if part.writer is None:
+            raise ValueError(f"{self.model.spec.identifier} {key}: bucket {bucket} was finished before")
         write_rows(part.writer, self.model, data)
         part.hasher.update(data)
         return report
+
+    def finish(self, bucket: int) -> None:
+        """Complete the files of a device bucket, which gets no more rows, so that memory stays flat."""
+        for (_, name), part in self._open.items():
+            if name == str(bucket):
+                part.close()
 
     def commit(self) -> dict[str, LedgerEntry]:
         """Publish every partition whose rows the contract accepted, in one commit; then vouch for them.
@@ -158,8 +172,8 @@ class Publication:
         """
         self.judge()
         good = [key for key in self.keys if self.reports[key].passed and key not in self._withheld]
-        for (key, _), part in self._open.items():
-            part.writer.close()
+        for part in self._open.values():
+            part.close()
         plans = {key: self._entry(key) for key in good}
         with self._lake.ledger.locked(self.model):
             for key, (_, replaced) in plans.items():

@@ -87,6 +87,7 @@ class _HourlyFeatures:
             tails: dict[str, pa.Table] | None = None
             for key in self._keys:
                 tails = self._bucket_hour(key, bucket, tails)
+            self._publication.finish(bucket)
 
     def _bucket_hour(
         self, key: str, bucket: int, tails: dict[str, pa.Table] | None

@@ -77,6 +77,7 @@ class _HourlyFalls:
             held: tuple[str, pa.Table] | None = None
             for key in self._keys:
                 held = self._bucket_hour(key, bucket, held)
+            self._publication.finish(bucket)
 
     def _bucket_hour(
         self, key: str, bucket: int, held: tuple[str, pa.Table] | None

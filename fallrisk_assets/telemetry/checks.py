@@ -3,6 +3,8 @@
 Here: the Dagster side of the law of conservation. Not here: a single table's contract.
 """
 
+from collections.abc import Sequence
+
 import dagster as dg
 import pyarrow.compute as pc
 
@@ -18,21 +20,26 @@ from fallrisk_assets.telemetry.contract import (
 CONSERVATION = "every_line_is_accounted_for"
 
 
-def line_balance(lake: Lake, key: str) -> dict[str, int]:
-    """Return what an hour received and what became of it, each counted in its own table.
+def line_balances(lake: Lake, keys: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return what each hour received and what became of it, each counted in its own table.
 
     Raises:
-        MissingPartition: a table has nothing published for the hour.
+        MissingPartition: a table has nothing published for an hour.
     """
-    index = lake.read(TelemetryDrops, [key], columns=["rows", "unplaceable"])
-    coverage = lake.read(DeviceHourCoverage, [key], columns=["duplicate_lines"])
-    refused = lake.read(TelemetryQuarantine, [key], columns=["line_number"])
-    return {
-        "received": (pc.sum(index["rows"]).as_py() or 0) + (pc.sum(index["unplaceable"]).as_py() or 0),
-        "clean": lake.ledger.get(Telemetry, key).rows,
-        "duplicates": pc.sum(coverage["duplicate_lines"]).as_py() or 0,
-        "quarantined": pc.sum(pc.greater(refused["line_number"], 0)).as_py() or 0,
+    balances = {
+        key: {"received": 0, "clean": lake.ledger.get(Telemetry, key).rows, "duplicates": 0, "quarantined": 0}
+        for key in keys
     }
+    for file in lake.files(TelemetryDrops, keys):
+        index = lake.read_file(TelemetryDrops, file, columns=["rows", "unplaceable"])
+        balances[file.key]["received"] += pc.sum(index["rows"]).as_py() + pc.sum(index["unplaceable"]).as_py()
+    for file in lake.files(DeviceHourCoverage, keys):
+        coverage = lake.read_file(DeviceHourCoverage, file, columns=["duplicate_lines"])
+        balances[file.key]["duplicates"] += pc.sum(coverage["duplicate_lines"]).as_py()
+    for file in lake.files(TelemetryQuarantine, keys):
+        refused = lake.read_file(TelemetryQuarantine, file, columns=["line_number"])
+        balances[file.key]["quarantined"] += pc.sum(pc.greater(refused["line_number"], 0)).as_py()
+    return balances
 
 
 def lost_lines(balance: dict[str, int]) -> int:
@@ -53,7 +60,7 @@ def lines_are_conserved(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
     """Add up four tables of each hour of the run."""
     lake: Lake = context.resources.lake
     run = context.op_execution_context
-    balances = {key: line_balance(lake, key) for key in run.partition_keys}
+    balances = line_balances(lake, list(run.partition_keys))
     lost = {key: lost_lines(balance) for key, balance in balances.items()}
     if not run.has_partition_key:  # a range: its own result would be recorded without a partition
         for key, balance in balances.items():

@@ -9,9 +9,11 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fallrisk_assets.clinic.identity import Assignment as IdentityAssignment
 from fallrisk_assets.contract import conform, empty_table
@@ -40,7 +42,7 @@ from fallrisk_assets.telemetry.hour_tables import coverage_table, quarantine_tab
 from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop
 from fallrisk_assets.telemetry.parsed import HOUR_US
 from fallrisk_assets.telemetry.reasons import Reason
-from fallrisk_assets.telemetry.requests import wearers
+from fallrisk_assets.telemetry.requests import wearers_hash
 from fallrisk_assets.telemetry.shelf import DropShelf
 
 #: Raised whenever a rule changes what the same drops give: every hour then counts as changed.
@@ -50,10 +52,11 @@ TAIL_S = 15
 
 REREAD_TAG = "fallrisk/reread"
 FORCE_TAG = "fallrisk/force"
-DROPS_FACT, TAIL_FACT, STATE_FACT = "drops", "tail", "state"
+DROPS_FACT, TAIL_FACT, STATE_FACT, WEARERS_FACT = "drops", "tail", "state", "wearers"
 
 _PAYLOADS_PER_DROP_AND_REASON = 200
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_CLOCK_TOLERANCE = dt.timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -141,7 +144,8 @@ class Ingest:
         new_rows: list[IndexRow] = []
         for bucket, devices in sorted(by_bucket.items()):
             new_rows += self._bucket(bucket, sorted(devices), pending)
-        self._publish_elsewhere([r for r in new_rows if r.event_hour not in self.keys], set(pending))
+        elsewhere = [r for r in new_rows if r.event_hour not in self.keys]
+        self._publish_elsewhere(elsewhere, self._formerly_elsewhere(pending, known), set(pending))
         self.registered = len(pending)
 
     def _pending(
@@ -159,7 +163,9 @@ class Ingest:
                 name = parse_drop_name(file.key)
             except BadDropName:
                 continue  # stays in the landing zone; the sensor and `make status` report it
-            self._watermark = max(self._watermark, name.received_at)
+            arrived = _EPOCH + dt.timedelta(microseconds=file.modified_ns // 1000)
+            if name.received_at <= arrived + _CLOCK_TOLERANCE:  # a name from the future completes nothing
+                self._watermark = max(self._watermark, name.received_at)
             if hour_key(name.received_at) not in wanted:
                 continue
             if file.key in self._reread or sizes.get(file.key) != file.size:
@@ -204,6 +210,8 @@ class Ingest:
                 for key in (k for k in self.keys if changed[k]):
                     self._device_hour(key, bucket, device, index[key])
         self._shelf.clear()
+        for publication in (self._index, self._quarantine, self._samples, self._coverage):
+            publication.finish(bucket)
         return found
 
     def _note(
@@ -220,11 +228,8 @@ class Ingest:
             self._index.mark(key, bucket, input_hash=indexed)
         final = self._watermark >= window_of(key)[1]
         start_us = _us(window_of(key)[0])
-        who = [
-            f"{device} {a}"
-            for device in devices
-            for a in wearers(self._assignments.get(device, ()), start_us)
-        ]
+        worn = {d: wearers_hash(self._assignments.get(d, ()), start_us) for d in devices}
+        who = [f"{device} {found}" for device, found in sorted(worn.items()) if found]
         sending = sorted({r.device_id for r in rows})
         who += [f"{device} {'known' if device in self._assignments else 'unknown'}" for device in sending]
         input_hash = combined_hash([RULES_VERSION, indexed, str(final), *who])
@@ -237,14 +242,32 @@ class Ingest:
             return False
         for publication in made:
             publication.mark(key, bucket, input_hash=input_hash)
-        facts = {DROPS_FACT: indexed, STATE_FACT: "FINAL" if final else "PROVISIONAL"}
+        facts: dict[str, Any] = {
+            DROPS_FACT: indexed,
+            STATE_FACT: "FINAL" if final else "PROVISIONAL",
+            WEARERS_FACT: {d: found for d, found in worn.items() if found},
+        }
         self._samples.mark(key, bucket, **facts)
         return True
 
     def _register(self, drop_key: str, name: DropName) -> list[IndexRow]:
         """Read a drop for the first time."""
-        raw = self._landing.read(drop_key)
+        raw = self._read(drop_key)
         return register(drop_key, name, raw, self._parse(drop_key, name, raw))
+
+    def _read(self, drop_key: str) -> bytes:
+        """Return a drop's bytes.
+
+        Raises:
+            FileNotFoundError: it is registered but gone: drops are immutable, and what was published from
+                it must not vanish with it.
+        """
+        try:
+            return self._landing.read(drop_key)
+        except FileNotFoundError as gone:
+            raise FileNotFoundError(
+                f"{drop_key} is registered but no longer in the landing zone; restore it, then run again"
+            ) from gone
 
     def _parse(self, drop_key: str, name: DropName, raw: bytes | None = None) -> ParsedDrop | None:
         """Return a drop's lines, or None where the file cannot be read (its fault is kept)."""
@@ -252,7 +275,7 @@ class Ingest:
             return self._shelf.get(drop_key)
         if drop_key in self._unreadable:
             return None
-        raw = self._landing.read(drop_key) if raw is None else raw
+        raw = self._read(drop_key) if raw is None else raw
         digest = hashlib.sha256(raw).hexdigest()
         if not digest.startswith(name.sha8):
             self._unreadable[drop_key] = f"content has SHA-256 {digest[:8]}…, the name says {name.sha8}"
@@ -353,11 +376,25 @@ class Ingest:
             },
         )
 
-    def _publish_elsewhere(self, rows: Sequence[IndexRow], registered: set[str]) -> None:
-        """Add index rows of hours outside the run, so that a sensor sees that those hours changed."""
-        for key in sorted({r.event_hour for r in rows}):
+    def _formerly_elsewhere(
+        self, pending: Mapping[str, tuple[LandedFile, DropName]], known: Sequence[IndexRow]
+    ) -> list[IndexRow]:
+        """Return the index rows outside the run that changed drops had before: they no longer hold."""
+        registered = {r.drop_key for r in known} | self._reread
+        changed = sorted(registered & set(pending))
+        if not changed:
+            return []
+        hours = [key for key in self._lake.ledger.keys(TelemetryDrops) if key not in self.keys]
+        named = pc.field("drop_key").isin(changed)
+        return index_rows(self._lake.read(TelemetryDrops, hours, where=named))
+
+    def _publish_elsewhere(
+        self, rows: Sequence[IndexRow], former: Sequence[IndexRow], registered: set[str]
+    ) -> None:
+        """Renew index rows of hours outside the run, so that a sensor sees that those hours changed."""
+        for key in sorted({r.event_hour for r in (*rows, *former)}):
             mine = [r for r in rows if r.event_hour == key]
-            touched = sorted({r.bucket for r in mine})
+            touched = sorted({r.bucket for r in (*rows, *former) if r.event_hour == key})
             with self._lake.publication(TelemetryDrops, [key]) as publication:
                 old = index_rows(self._lake.read(TelemetryDrops, [key], optional=True, buckets=touched))
                 for bucket in publication.previous_buckets(key):

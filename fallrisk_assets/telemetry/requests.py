@@ -84,6 +84,27 @@ def new_drops(landed: Iterable[LandedFile], cursor: LandingCursor) -> NewDrops:
     return NewDrops(by_hour, misnamed, LandingCursor(mark, frozenset(at_mark), cursor.ledger_ns))
 
 
+def unregistered(landed: Iterable[LandedFile], registered: Mapping[str, set[str]]) -> dict[str, list[str]]:
+    """Return landed drops that the index does not know, by the hourly key of their receipt.
+
+    A sensor's mark overlooks a file that appears with an older time of change (copied with its times, renamed
+    into place, finished late); a look at the names does not.
+
+    Args:
+        landed: Files of the landing zone.
+        registered: Drop keys that the index holds, by hourly key of receipt.
+    """
+    waiting: dict[str, list[str]] = {}
+    for file in landed:
+        try:
+            key = hour_key(parse_drop_name(file.key).received_at)
+        except BadDropName:
+            continue
+        if file.key not in registered.get(key, set()):
+            waiting.setdefault(key, []).append(file.key)
+    return waiting
+
+
 def drops_hash(files: Iterable[LandedFile]) -> str:
     """Return a hash of what landed: names, sizes and times of change."""
     return combined_hash(f"{f.key} {f.size} {f.modified_ns}" for f in sorted(files))[:16]
@@ -100,33 +121,35 @@ def contiguous(keys: Iterable[str]) -> list[list[str]]:
     return groups
 
 
-def hours_where_assignments_differ(
-    old: Mapping[str, Sequence[Assignment]], new: Mapping[str, Sequence[Assignment]], published: Iterable[str]
-) -> list[str]:
-    """Return the published hours in which a device changes its wearer between two states of knowledge.
-
-    Args:
-        old: Assignments that the published hours were made with, by device.
-        new: Assignments as known now.
-        published: Hourly keys that exist.
-    """
-    hours = []
-    devices = sorted(set(old) | set(new))
-    for key in published:
-        start_us = int(window_of(key)[0].timestamp()) * 1_000_000
-        if any(
-            wearers(old.get(device, ()), start_us) != wearers(new.get(device, ()), start_us)
-            for device in devices
-        ):
-            hours.append(key)
-    return sorted(hours)
-
-
-def wearers(assignments: Sequence[Assignment], hour_start_us: int) -> list[Assignment]:
-    """Return a device's assignments within one hour, cut to it: what an hour knows of who wore it."""
+def wearers_hash(assignments: Sequence[Assignment], hour_start_us: int) -> str:
+    """Return a hash of who wore a device within one hour, of nothing outside it; empty where nobody did."""
     end_us = hour_start_us + _HOUR_US
-    return sorted(
+    within = sorted(
         Assignment(a.patient_id, max(a.from_us, hour_start_us), min(a.to_us, end_us), a.position)
         for a in assignments
         if a.from_us < end_us and hour_start_us < a.to_us
     )
+    return combined_hash(map(str, within))[:16] if within else ""
+
+
+def hours_worn_otherwise(
+    made_with: Mapping[str, Mapping[str, str]], now: Mapping[str, Sequence[Assignment]]
+) -> dict[str, str]:
+    """Return the hours whose samples were made with other wearers than are known now.
+
+    Args:
+        made_with: By hourly key, the wearers' hash of each device that the hour was made with.
+        now: Assignments as known now, by device.
+
+    Returns:
+        A hash of old and new wearers by hourly key, so that a correction that is taken back is new again.
+    """
+    wanted = {}
+    for key, recorded in sorted(made_with.items()):
+        start_us = int(window_of(key)[0].timestamp()) * 1_000_000
+        current = {d: h for d in set(now) | set(recorded) if (h := wearers_hash(now.get(d, ()), start_us))}
+        before = {d: h for d, h in recorded.items() if h}
+        if current != before:
+            changes = sorted(set(current.items()) ^ set(before.items()))
+            wanted[key] = combined_hash([*map(str, changes), sorted(before.items())])[:16]
+    return wanted

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fallrisk_assets.telemetry.parsed import ParsedDrop
 
-#: About 25 MB of parsed rows: two hours at 50 Hz. What goes to disk costs 2 % of what parsing it did.
-MAX_ROWS_IN_MEMORY = 400_000
+#: About 12 MB of parsed rows, an hour at 50 Hz. To disk and back costs a few percent of parsing.
+MAX_ROWS_IN_MEMORY = 200_000
 
 
 class DropShelf:

@@ -1,1 +1,1 @@
-"""The product measured side by side with what people would use instead; run by `make bench`, not by pytest."""
+"""The product measured beside what people would use instead; run by `make bench`, not by pytest."""

@@ -31,7 +31,9 @@ def missing(module: str) -> str | None:
     """Return why a peer cannot be measured, or None where it can."""
     if not PYTHON.exists():
         return f"{VENV.name} could not be made"
-    done = subprocess.run([str(PYTHON), "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(PYTHON), "-c", f"import {module}"], capture_output=True, text=True, check=False
+    )
     return None if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 

@@ -15,7 +15,7 @@ from fallrisk_assets_tests.bench.peers.clock import cpu_of
 
 
 def features(path: str, rate: float) -> dict[str, Any]:
-    """Describe windows by the kernels, as the asset does: 17 statistics of 8 channels and what lies across."""
+    """Describe windows as the asset does: 17 statistics of 8 channels, and what lies across channels."""
     from fallrisk_assets.mobility.feature_names import FEATURE_NAMES
     from fallrisk_assets.mobility.features_numba import features_at
 

@@ -47,7 +47,7 @@ def _assigned(clinic: Path) -> list[tuple[str, str]]:
 
 
 class Minutes:
-    """Two minutes of a simulated day, one with a fall and one without, that any device can be said to send."""
+    """A minute with a fall and one without, of a simulated day, that any device can be said to send."""
 
     def __init__(self) -> None:
         landing = landing_of(1)
@@ -120,7 +120,7 @@ def _run(*command: str) -> None:
 def measure(drops: int, devices: int, burst: int) -> dict[str, Any]:
     """Start everything, measure, stop everything."""
     minutes = Minutes()
-    clinic = _clinic(devices + drops + burst)
+    clinic = _clinic(devices + drops + burst + 1)
     data = fresh_data_folder("latency", clinic)
     landing = data / "landing"
     landing.unlink()

@@ -54,7 +54,7 @@ def plain(result: dict[str, Any]) -> None:
     from fallrisk_assets.risk.assets import _SCORE_INPUTS, _HourlyFalls
     from fallrisk_assets.risk.contract import FallEvents, WindowScores
     from fallrisk_assets.risk.window_scores import score_table
-    from fallrisk_assets.telemetry.checks import line_balance
+    from fallrisk_assets.telemetry.checks import line_balances
     from fallrisk_assets.telemetry.contract import (
         DeviceHourCoverage,
         Telemetry,
@@ -77,8 +77,7 @@ def plain(result: dict[str, Any]) -> None:
             Ingest(lake, landing, publications, assignments).run()
             for publication in publications.values():
                 publication.commit()
-        for key in keys:
-            line_balance(lake, key)
+        line_balances(lake, keys)
         with lake.publication(WindowFeatures, keys, "plain") as publication:
             _HourlyFeatures(lake, publication, WindowConfig()).run()
             publication.commit()

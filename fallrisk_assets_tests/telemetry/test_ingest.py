@@ -218,3 +218,39 @@ def test_a_file_that_is_completed_under_its_name_is_read_again(cohort, tmp_path)
     assert run.registered == 1
     right, _ = ingest(cohort)
     assert hashes(lake) == hashes(right)
+
+
+def test_a_changed_drop_leaves_no_trace_in_the_other_hours_it_had_rows_in(cohort, tmp_path):
+    shutil.copytree(cohort / "landing", tmp_path / "landing")
+    lake, _ = ingest(tmp_path)
+    index = lake.read(TelemetryDrops, DAY).to_pandas()
+    spanning = index[index["rows"] > 0].groupby("drop_key")["event_hour"].nunique()
+    key = spanning[spanning > 1].index[0]
+    file = tmp_path / "landing" / key
+    file.write_bytes(file.read_bytes()[:-20])
+    received = f"{index[index['drop_key'] == key]['received_at'].iloc[0]:%Y-%m-%d-%H}:00"
+    ingest(tmp_path, [received])
+    left = lake.read(TelemetryDrops, DAY).to_pandas().query("drop_key == @key")
+    assert set(left["status"]) == {"UNREADABLE"}
+    assert left["rows"].sum() == 0
+
+
+def test_a_drop_whose_name_is_from_the_future_completes_no_hour(cohort, tmp_path):
+    shutil.copytree(cohort / "landing", tmp_path / "landing")
+    drops = sorted((tmp_path / "landing/telemetry").iterdir())
+    drops[0].rename(drops[0].with_name("2096" + drops[0].name[4:]))
+    lake, _ = ingest(tmp_path)
+    last = max(k for k in DAY if lake.ledger.get(TelemetryDrops, k).rows)
+    states = {e.facts.get(STATE_FACT) for e in lake.ledger.get(Telemetry, last).buckets.values()}
+    assert states == {"PROVISIONAL"}
+
+
+def test_a_registered_drop_that_is_gone_is_an_error_that_names_it(cohort, tmp_path):
+    shutil.copytree(cohort / "landing", tmp_path / "landing")
+    lake, _ = ingest(tmp_path)
+    before = hashes(lake)
+    gone = next(p for p in sorted((tmp_path / "landing/telemetry").iterdir()) if "imu-10002" in p.name)
+    gone.unlink()
+    with pytest.raises(FileNotFoundError, match=gone.name):
+        ingest(tmp_path, force=True)
+    assert hashes(lake) == before

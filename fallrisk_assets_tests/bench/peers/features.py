@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from clock import cpu_of
 
-#: Ours and tsfel's names; it has no power of a named band, so its power bandwidth and a wavelet-free roll-off stand in.
+#: Statistics of ours that tsfel has. It has no power of a named band: power bandwidth and roll-off stand in.
 TSFEL = {
     "statistical": [
         "Interquartile range",
@@ -151,7 +151,11 @@ def main() -> None:
     else:
         windows = windows[:20]
         seconds, features = with_tsfel(windows, rate, what == "tsfel_all")
-    print(json.dumps({"us_a_window": seconds / len(windows) * 1e6, "features": features, "windows": len(windows)}))
+    print(
+        json.dumps(
+            {"us_a_window": seconds / len(windows) * 1e6, "features": features, "windows": len(windows)}
+        )
+    )
 
 
 if __name__ == "__main__":
