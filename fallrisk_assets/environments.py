@@ -2,6 +2,9 @@
 
 What belongs here: names of resources and where their settings come from. What does not: anything that is
 read at import (an `EnvVar` is looked up when a run starts).
+
+Who is told and how (mail server, webhooks, the platform's own contact) is the same in each: `OutboxResource`
+takes it from the variables `FALLRISK_SMTP_HOST` … `FALLRISK_ALERT_LINK` when it sends; none has to be set.
 """
 
 from typing import Any, Literal

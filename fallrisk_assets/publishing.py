@@ -149,6 +149,7 @@ def contract_assets(
     resource_keys: Iterable[str] = (),
     freshness: dg.FreshnessPolicy | None = None,
     pool: str | None = None,
+    independent: Sequence[ContractType] = (),
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Make one step that publishes one or more tables, a partition or a range at a time.
 
@@ -169,6 +170,7 @@ def contract_assets(
         resource_keys: Further resources that the function takes from `context.resources`.
         freshness: When the tables count as stale.
         pool: Concurrency pool of the step.
+        independent: Tables that are published though another table of the step was refused.
     """
 
     def build(body: Body) -> dg.AssetsDefinition:
@@ -208,8 +210,9 @@ def contract_assets(
                 for publication in publications.values():
                     publication.judge()
                     refused.update(publication.bad)
-                for publication in publications.values():
-                    publication.withhold(refused)
+                for model, publication in publications.items():
+                    if model not in independent:
+                        publication.withhold(refused)
                 bad: dict[ContractType, Mapping[str, ContractReport]] = {}
                 for model, publication in publications.items():
                     yield from report_publication(context, specs[model], publication)

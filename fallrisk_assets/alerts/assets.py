@@ -26,6 +26,7 @@ from fallrisk_assets.alerts.device_states import (
 from fallrisk_assets.alerts.device_states import (
     device_states as judge_devices,
 )
+from fallrisk_assets.alerts.look_back import input_hashes
 from fallrisk_assets.alerts.observations import fall_observations, index_observations, state_observations
 from fallrisk_assets.alerts.outbox import OutboxBusy, Report
 from fallrisk_assets.alerts.resource import OutboxResource
@@ -79,6 +80,7 @@ def device_states(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
     one file an hour instead of one per device bucket.
     """
     keys = sorted(context.partition_keys)
+    made_of = input_hashes(lake, DeviceStates, keys)
     wanted = hour_range(hour_key(window_of(keys[0])[0] - (LOOK_BACK_HOURS - 1) * HOUR), keys[-1])
     published = set(lake.ledger.keys(DeviceStates)) - set(keys)
     kept = lake.read(DeviceStates, [k for k in wanted if k in published], columns=[*FACTS, "as_of"])
@@ -111,6 +113,7 @@ def device_states(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
             as_of=watermark(known, end),
         )
         publication.add(key, states)
+        publication.mark(key, input_hash=made_of[key])
         show(publication, key, **{f"devices {s}": n for s, n in _counts(states, "state")})
         show_bars(publication, key, dict(_counts(states, "state")), name="devices by state")
 
@@ -158,6 +161,7 @@ def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publicati
     keys = sorted(context.partition_keys)
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     lake.files(FallEvents, keys)
+    made_of = input_hashes(lake, Alerts, keys)
     actions, reach = _actions(
         lake, first, last, HOURLY_LOOK_BACK, HOURLY_RULES, HOUR, HOURLY_ACTIONS_LOOK_BACK
     )
@@ -180,6 +184,7 @@ def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publicati
             known_before=watermark(visible, start),
         )
         publication.add(key, table)
+        publication.mark(key, input_hash=made_of[key])
         show(publication, key, **_summary(table))
 
 

@@ -94,7 +94,7 @@ def deliver(
 def note_states(ledger: Ledger, alerts: Sequence[dict], now: datetime) -> None:
     """Tell the ledger what the rows of alerts say about who has to hear of them: critical, held, stopped."""
     for alert in alerts:
-        if alert["severity"] != "critical":
+        if alert["severity"] != "critical" or now - alert["opened_at"] > FALL_CEILING:
             continue
         ledger.note(alert["alert_id"], CRITICAL, now)
         if alert["snoozed_until"] is not None:
@@ -139,7 +139,7 @@ def received_at(lake: Lake, alerts: Sequence[dict], since: datetime) -> dict[str
 def _ops_pages(report: Report, received: Mapping[str, datetime], ops: Contact, now: datetime) -> list[Page]:
     """What whoever runs the platform has to hear of: critical pages that failed, falls that came too late.
 
-    Falls of which nothing was received lately are a backfill's, and no news.
+    Falls that could be known long ago are a backfill's, and no news.
     """
     pages = [
         ops_alert(
@@ -153,9 +153,13 @@ def _ops_pages(report: Report, received: Mapping[str, datetime], ops: Contact, n
         for page, why in report.failed
         if page.severity == "critical" and page.contact_id != ops.contact_id
     ]
-    late = sorted(p.alert_id for p in report.stale if p.severity == "critical" and p.alert_id in received)
+    late = sorted(
+        page.alert_id
+        for page in report.stale
+        if page.severity == "critical" and (page.alert_id in received or now - page.known_at <= FALL_CEILING)
+    )
     if late:
-        text = f"{len(late)} received too long after they happened; nobody was paged. First alert: {late[0]}"
+        text = f"{len(late)} could not be told in time, so nobody was paged. First alert: {late[0]}"
         pages.append(
             ops_alert("FALLS_TOO_OLD", "falls", at=now, contact=ops, reference="|".join(late), detail=text)
         )

@@ -22,6 +22,7 @@ from fallrisk_assets.alerts.channels import Channel, PermanentFailure, Transient
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.escalation import Ladder
 from fallrisk_assets.alerts.notifications import Page, message_of
+from fallrisk_assets.alerts.outbox_schema import NAMES, REFERENCE_FROM, SAME_AS, SCHEMA, TWIN
 from fallrisk_assets.alerts.rules import RULES
 
 PENDING, SENT, FAILED = "PENDING", "SENT", "FAILED"
@@ -32,74 +33,6 @@ CRITICAL, STOPPED, HELD = "CRITICAL", "STOPPED", "HELD"
 
 RETRY_FIRST = timedelta(seconds=15)
 RETRY_LONGEST = timedelta(minutes=10)
-
-_SCHEMA = """
-create table if not exists deliveries (
-    idempotency_key text primary key,
-    alert_id text not null, subject text not null, rule text not null, severity text not null,
-    transition text not null, level integer not null, at text not null, known_at text not null,
-    stale_after_s real not null, opened_at text not null, covers_until text not null,
-    contact_id text not null, channel text not null, time_zone text not null, detail text not null,
-    enqueued_at text not null
-) strict;
-create index if not exists deliveries_by_subject on deliveries (subject, rule, transition, level, contact_id);
-create index if not exists deliveries_by_alert on deliveries (alert_id);
-create table if not exists events (
-    id integer primary key,
-    idempotency_key text not null references deliveries,
-    at text not null, state text not null, attempt integer not null,
-    next_attempt_at text, fresh_from text, detail text not null
-) strict;
-create index if not exists events_by_key on events (idempotency_key, id);
-create table if not exists notes (
-    id integer primary key, alert_id text not null, at text not null, kind text not null, until text
-) strict;
-create index if not exists notes_by_alert on notes (alert_id, kind, id);
-create view if not exists latest as
-    select d.*, e.id as event_id, e.at as state_at, e.state, e.attempt, e.next_attempt_at, e.fresh_from,
-           e.detail as state_detail
-    from deliveries d join events e on e.id = (
-        select max(id) from events where idempotency_key = d.idempotency_key);
-create trigger if not exists deliveries_keep before update on deliveries
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-create trigger if not exists deliveries_stay before delete on deliveries
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-create trigger if not exists events_keep before update on events
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-create trigger if not exists events_stay before delete on events
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-create trigger if not exists notes_keep before update on notes
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-create trigger if not exists notes_stay before delete on notes
-    begin select raise(abort, 'the delivery ledger is append-only'); end;
-"""
-
-_SAME_AS = "same time as "
-_TWIN = f"""
-    select told.idempotency_key as told_by
-    from latest other join latest told on told.idempotency_key = case
-        when other.state = 'SUPPRESSED_DUPLICATE' and :transition = 'CONTINUES'
-        then substr(other.state_detail, {len(_SAME_AS) + 1}) else other.idempotency_key end
-    where other.subject = :subject and other.rule = :rule
-      and replace(other.transition, 'CONTINUES', 'OPENED') = replace(:transition, 'CONTINUES', 'OPENED')
-      and other.level = :level and other.contact_id = :contact_id and other.alert_id <> :alert_id
-      and told.state in ('PENDING', 'SENT')
-      and other.opened_at <= :covers_until and other.covers_until >= :opened_at
-    order by other.opened_at, other.idempotency_key
-"""
-
-
-_FROM = len(_SAME_AS) + 1
-_NAMES = """
-    select :id as alert_id
-    union select other.alert_id from latest own join deliveries other
-        on own.alert_id = :id and own.state = 'SUPPRESSED_DUPLICATE'
-        and other.idempotency_key = substr(own.state_detail, :from)
-    union select other.alert_id from deliveries own join latest other
-        on own.alert_id = :id and other.state = 'SUPPRESSED_DUPLICATE' and other.subject = own.subject
-        and own.idempotency_key = substr(other.state_detail, :from)
-"""
-"""An alert's ids: its own, those whose duplicate it is, and those of its duplicates."""
 
 
 class OutboxBusy(RuntimeError):
@@ -151,7 +84,7 @@ class Ledger:
         self._db.execute("pragma journal_mode = wal")
         # WAL's usual NORMAL may lose the last mark in a power cut, and a lost mark is a second page.
         self._db.execute("pragma synchronous = full")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -202,9 +135,9 @@ class Ledger:
                 )
                 if inserted.rowcount == 0:
                     continue
-                twin = db.execute(_TWIN, row).fetchone()
+                twin = db.execute(TWIN, row).fetchone()
                 state = SUPPRESSED_DUPLICATE if twin else PENDING
-                detail = _SAME_AS + twin["told_by"] if twin else ""
+                detail = SAME_AS + twin["told_by"] if twin else ""
                 _append(db, row["idempotency_key"], now, state, 0, now, page.known_at, detail)
                 report.states[state] += 1
         return report
@@ -225,7 +158,7 @@ class Ledger:
                        where state = 'PENDING' and level >= :level and (alert_id = :id or idempotency_key in (
                            select substr(state_detail, :from) from latest
                            where alert_id = :id and state = 'SUPPRESSED_DUPLICATE'))""",
-                    {"id": alert_id, "from": _FROM, "level": from_level},
+                    {"id": alert_id, "from": REFERENCE_FROM, "level": from_level},
                 ).fetchall()
                 for row in waiting:
                     fresh = datetime.fromisoformat(row["fresh_from"])
@@ -262,7 +195,7 @@ class Ledger:
         return [ladder for ladder in ladders if ladder is not None]
 
     def _ladder(self, alert_id: str) -> Ladder | None:
-        names = [row["alert_id"] for row in self._db.execute(_NAMES, {"id": alert_id, "from": _FROM})]
+        names = [row["alert_id"] for row in self._db.execute(NAMES, {"id": alert_id, "from": REFERENCE_FROM})]
         marks = ", ".join("?" * len(names))
         notes = self._db.execute(f"select * from notes where alert_id in ({marks}) order by id", names)
         held = None
@@ -279,13 +212,17 @@ class Ledger:
         if all(d.state == FAILED for d in tops):
             return Ladder(page, max(d.state_at for d in tops), failed=True, held_until=held)
         # Whoever cannot be reached for so long is as good as one who does not answer.
-        tried = [d.fresh_from for d in tops if d.state == PENDING and d.attempt]
+        tried = [self._first_tried(d.page.idempotency_key) for d in tops if d.state == PENDING and d.attempt]
         return Ladder(page, min(tried, default=None), held_until=held)
+
+    def _first_tried(self, idempotency_key: str) -> datetime:
+        query = "select min(at) as at from events where idempotency_key = ? and attempt > 0"
+        return datetime.fromisoformat(self._db.execute(query, (idempotency_key,)).fetchone()["at"])
 
     def _original(self, delivery: Delivery) -> Delivery:
         """The page that was or will be sent where this one is its duplicate."""
         while delivery.state == SUPPRESSED_DUPLICATE:
-            key = delivery.detail.removeprefix(_SAME_AS)
+            key = delivery.detail.removeprefix(SAME_AS)
             row = self._db.execute("select * from latest where idempotency_key = ?", (key,)).fetchone()
             delivery = _delivery(row)
         return delivery
@@ -377,12 +314,8 @@ class Ledger:
         if now - fresh > page.stale_after or ancient:
             if delivery.attempt:
                 return FAILED, None, fresh, f"given up after {delivery.attempt} attempts: {delivery.detail}"
-            return (
-                SUPPRESSED_STALE,
-                None,
-                fresh,
-                f"{(now - (page.opened_at if ancient else fresh)).total_seconds() / 60:.0f} min old when sent",
-            )
+            age = now - (page.opened_at if ancient else fresh)
+            return SUPPRESSED_STALE, None, fresh, f"{age.total_seconds() / 60:.0f} min old when sent"
         contact = addresses.get(page.contact_id)
         if contact is None:
             return FAILED, None, fresh, "the contact is no longer on file"

@@ -139,7 +139,7 @@ def failed_sensors(context: dg.SensorEvaluationContext, lake: Lake, outbox: Outb
 
 @dg.sensor(
     minimum_interval_seconds=15,
-    description="Send what waits for a retry or the end of quiet hours, and go on to the next contact in time.",
+    description="Send what waits for a retry or the end of quiet hours; go on to the next contact in time.",
 )
 def waiting_pages(context: dg.SensorEvaluationContext, lake: Lake, outbox: OutboxResource) -> dg.SkipReason:
     """Send what waits for a retry or the end of quiet hours, and go on to the next contact in time.

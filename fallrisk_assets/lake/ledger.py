@@ -38,7 +38,7 @@ class PublishedMeanwhile(RuntimeError):
 
     def __init__(self, table: str, key: str, bucket: str) -> None:
         super().__init__(
-            f"{table} {key}, bucket {bucket}: another run published it meanwhile; computing again from what it left"
+            f"{table} {key}, bucket {bucket}: published by another run meanwhile; compute again from there"
         )
 
 

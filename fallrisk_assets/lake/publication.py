@@ -102,7 +102,7 @@ class Publication:
 
     @property
     def incomplete(self) -> bool:
-        """Whether some partitions are not published, refused here or in a table that belongs with this one."""
+        """Whether some partitions stay unpublished: refused here or in a table that belongs with this."""
         return bool(self.bad or self._withheld)
 
     def previous(self, key: str, bucket: int | None = None) -> BucketEntry | None:

@@ -6,6 +6,7 @@ themselves.
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 import dagster as dg
 import pyarrow as pa
@@ -42,6 +43,7 @@ from fallrisk_assets.telemetry.ingest import TAIL_FACT
 FEATURES_VERSION = "1"
 GAIT_VERSION = "1"
 
+_STEP_CLASSES = (0, 500, 1_000, 2_500, 5_000, 7_500, 10_000, 1_000_000)
 _COLUMNS = [
     "device_id",
     "patient_id",
@@ -202,10 +204,14 @@ def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publi
     for key in publication.keys:
         rows = _patient_rows(lake, publication, key)
         publication.add(key, conform(DailyGait, {name: [r[name] for r in rows] for name in _gait_columns()}))
-        steps = {r["patient_id"]: float(r["steps"]) for r in rows if r["steps"] is not None}
-        show(publication, key, patients=len(rows), steps=int(sum(steps.values())))
-        most_first = dict(sorted(steps.items(), key=lambda item: -item[1]))
-        show_bars(publication, key, most_first, name="steps by patient")
+        steps = [r["steps"] for r in rows if r["steps"] is not None]
+        show(publication, key, patients=len(rows), steps=int(sum(steps)))
+        # How many people, not who: metadata is read by those who need not know.
+        shares = {f"{low:,} to {high:,}": 0.0 for low, high in pairwise(_STEP_CLASSES)}
+        for count in steps:
+            low, high = next(c for c in pairwise(_STEP_CLASSES) if c[0] <= count < c[1])
+            shares[f"{low:,} to {high:,}"] += 1
+        show_bars(publication, key, shares if steps else {}, name="patients by steps")
         context.log.info("%s: gait of %s patients", key, len(rows))
 
 

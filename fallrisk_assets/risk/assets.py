@@ -245,11 +245,5 @@ def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: 
         reasons = Counter(r for r in table["reason"].to_pylist() if r)
         show(publication, key, **{f"patients {band}": n for band, n in sorted(counts.items())})
         show(publication, key, **{f"not scored: {reason}": n for reason, n in sorted(reasons.items())})
-        scored = table.filter(pc.is_valid(table["probability_12m"])).sort_by(
-            [("probability_12m", "descending")]
-        )
-        top = zip(
-            *(scored.slice(0, 14)[n].to_pylist() for n in ("patient_id", "probability_12m")), strict=True
-        )
-        show_bars(publication, key, dict(top), name="highest index", unit="%", most=1.0)
+        show_bars(publication, key, dict(sorted(counts.items())), name="patients by band")
         context.log.info("%s: index of %s patients", key, table.num_rows)

@@ -38,6 +38,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
     partitions_def=hourly,
     group_name="telemetry",
     resource_keys=("landing",),
+    independent=(TelemetryDrops,),  # what was received is on record whatever becomes of it
     deps=[dg.AssetDep("device_assignment", partition_mapping=dg.AllPartitionMapping())],
     freshness=FRESHNESS,
 )

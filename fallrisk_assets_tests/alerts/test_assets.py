@@ -12,6 +12,8 @@ import pytest
 from fallrisk_assets.alerts import assets
 from fallrisk_assets.alerts.__main__ import main
 from fallrisk_assets.alerts.contract import AlertActions, Alerts, DeviceStates, IndexAlerts
+from fallrisk_assets.alerts.device_states import ExpectedWear
+from fallrisk_assets.alerts.look_back import stale_alert_hours
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.clinic.contract import CareContacts, DeviceAssignment, PatientIdentity, Patients
 from fallrisk_assets.contract import ContractType, arrow_schema
@@ -199,8 +201,9 @@ def test_a_fall_becomes_an_alert_that_reaches_one_contact_however_often_the_hour
         world.run([FALL_HOUR], FALL_AT + timedelta(minutes=minutes))
     (alert,) = world.alerts(FALL_HOUR)
     assert (alert["rule"], alert["severity"], alert["n"]) == ("FALL_DETECTED", "critical", 1)
-    # The hour is over for the watermark, so its escalations are due too; each contact is told once.
-    assert [(m["rule"], m["level"]) for m in world.told()] == [("FALL_DETECTED", i) for i in range(3)]
+    # The hour is over for the watermark, so its escalations are in the row; nobody is paged for them yet.
+    assert alert["escalation_level"] > 0
+    assert [(m["rule"], m["level"]) for m in world.told()] == [("FALL_DETECTED", 0)]
 
     text = (world.folder / "outbox.jsonl").read_text()
     assert not any(word in text for word in ("Erika", "Mustermann", "PAT000001", "example.org"))
@@ -213,6 +216,24 @@ def test_silence_is_an_alert_after_six_hours_and_goes_to_the_nurse_alone(world: 
     silent = [a for a in world.alerts("2026-01-05-14:00") if a["rule"] == "DEVICE_SILENT"]
     assert [(a["severity"], a["n"], a["state"]) for a in silent] == [("medium", 1, "OPEN")]
     assert [m["rule"] for m in world.told()] == ["DEVICE_SILENT"]
+
+
+@pytest.mark.parametrize(("given", "hours"), [(None, 16.0), (0.0, 0.0), (9.0, 9.0)])
+def test_a_patient_of_unknown_wear_is_expected_to_wear_the_device_by_day(
+    given: float | None, hours: float, tmp_path: Path
+) -> None:
+    lake = Lake(root=str(tmp_path / "lake"))
+    patient = {
+        "snapshot_date": date(2026, 1, 4),
+        "patient_id": "PAT000001",
+        "wearable_patient_id": "pt-1",
+        "gender": "female",
+        "time_zone": "Europe/Berlin",
+        "birth_date": date(1940, 1, 1),
+        "expected_wear_hours": given,
+    }
+    put(lake, Patients, {"2026-01-04": [patient]})
+    assert assets._expected_wear(lake, "2026-01-05") == {"pt-1": ExpectedWear("Europe/Berlin", hours)}
 
 
 def hashes(world: World) -> dict[str, str]:
@@ -286,7 +307,7 @@ def test_the_outbox_can_be_run_and_read_from_the_command_line(
     assert "nothing was due" in capsys.readouterr().out
     world.run([FALL_HOUR], FALL_AT)
     assert main(["--data", str(world.folder), "outbox"]) == 0
-    assert "SENT 3" in capsys.readouterr().out
+    assert "SENT 1" in capsys.readouterr().out
 
 
 def test_an_unregistered_device_alerts_the_platform_and_no_patient(world: World) -> None:
@@ -337,3 +358,32 @@ def test_the_index_alerts_once_while_it_stays_high(world: World) -> None:
     ]
     assert len({a["alert_id"] for rows in shown for a in rows}) == 1
     assert [m["rule"] for m in world.told()] == ["INDEX_LEVEL"]
+
+
+def small_world(folder: Path, shared_lake: Lake) -> World:
+    """A lake of its own with the clinic's tables and five hours of coverage without falls."""
+    lake = Lake(root=str(folder / "lake"))
+    day = "2026-01-04"
+    for model in (Patients, DeviceAssignment):
+        put(lake, model, {day: shared_lake.read(model, [day]).to_pylist()})
+    put(lake, DeviceHourCoverage, {key: [covered(key)] for key in KEYS[:5]})
+    for model in (TelemetryQuarantine, FallEvents):
+        put(lake, model, {key: [] for key in KEYS[:5]})
+    return World(folder, lake)
+
+
+def test_hours_are_stale_when_an_earlier_hour_in_their_look_back_changed_and_not_before(
+    tmp_path: Path, shared_lake: Lake
+) -> None:
+    world = small_world(tmp_path, shared_lake)
+    folded = (assets.device_states, assets.alert_actions, assets.alerts)
+    world.run(KEYS[:5], NIGHT, *folded)
+    put(world.lake, DeviceHourCoverage, {KEYS[1]: [covered(KEYS[1])]})
+    assert stale_alert_hours(world.lake, KEYS[:5]) == [], "the same content again"
+    put(world.lake, FallEvents, {KEYS[2]: [fall(FALL_AT, 1)]})
+    assert stale_alert_hours(world.lake, [KEYS[2]]) == KEYS[2:5]
+    put(world.lake, DeviceHourCoverage, {KEYS[1]: [covered(KEYS[1]) | {"wear_fraction": 0.5}]})
+    assert stale_alert_hours(world.lake, KEYS[1:3]) == KEYS[1:5]
+    world.run(KEYS[1:5], NIGHT, *folded)
+    assert stale_alert_hours(world.lake, KEYS[1:5]) == []
+    assert [a["rule"] for a in world.alerts(KEYS[4])] == ["FALL_DETECTED"]

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from fallrisk_assets.alerts.contacts import Contact, address_book, contact_id, c
 from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.alerts.delivery import is_over
 from fallrisk_assets.alerts.episodes import Observation, fold
+from fallrisk_assets.alerts.escalation import next_pages
 from fallrisk_assets.alerts.notifications import Message, Page, message_of, ops_alert, ops_contact, pages_of
-from fallrisk_assets.alerts.outbox import Ledger, OutboxBusy
+from fallrisk_assets.alerts.outbox import CRITICAL, Ledger, OutboxBusy
 from fallrisk_assets.alerts.rules import DEVICE_SILENT, FALL_DETECTED, HOURLY_LOOK_BACK
 from fallrisk_assets.alerts.slices import alerts_table, slice_alerts
 
@@ -85,9 +87,13 @@ def test_an_unacknowledged_critical_goes_to_the_next_contact_and_at_last_to_the_
     ledger: Ledger,
 ) -> None:
     channel = Recorder()
+    for page in fall_pages():
+        ledger.note(page.alert_id, CRITICAL, T0)
     for minutes in (1, 11, 21, 31, 41, 51):
-        ledger.enqueue(fall_pages(T0 + minutes * MINUTE), T0 + minutes * MINUTE)
-        ledger.deliver(T0 + minutes * MINUTE, {"file": channel}, BOOK)
+        now = T0 + minutes * MINUTE
+        further, _ = next_pages(ledger.ladders(T0), LADDER, OPS, now)
+        ledger.enqueue([*fall_pages(now), *further], now)
+        ledger.deliver(now, {"file": channel}, BOOK)
     assert [a for a, _ in channel.sent] == [
         f"{r}@example.org" for r in ("relative", "nurse", "on-call", "ops")
     ]
@@ -209,7 +215,7 @@ def test_quiet_hours_hold_back_what_is_not_critical_and_nothing_else(ledger: Led
     book = BOOK | {quiet.contact_id: quiet}
     channel = Recorder()
     ledger.enqueue(silence_pages(), T0 + MINUTE)
-    ledger.enqueue([p for p in fall_pages(T0 + 11 * MINUTE) if p.contact_id == quiet.contact_id], T0)
+    ledger.enqueue([replace(p, contact_id=quiet.contact_id) for p in fall_pages()], T0)
     assert ledger.deliver(T0 + 11 * MINUTE, {"file": channel}, book).states == {"SENT": 1, "PENDING": 1}
     assert [m.data["rule"] for _, m in channel.sent] == ["FALL_DETECTED"]
     assert ledger.deliver(T0 + 59 * MINUTE, {"file": channel}, book).states == {}

@@ -6,6 +6,7 @@ CPU seconds, user and system, of one thread's work: read the ratios, seconds dep
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -50,6 +51,7 @@ def _skipped(what: str, why: str) -> Row:
     return Row(what, "", f"skipped: {why}", "", "", None)
 
 
+@functools.cache
 def _pipeline(what: str, devices: int) -> dict[str, Any]:
     """Run the pipeline on a day of some devices in a fresh process and data folder."""
     data = fresh_data_folder(f"{what}-{devices}", landing_of(devices))

@@ -1,4 +1,4 @@
-"""The peers' own virtual environment, `.venv-bench`, made from `requirements-bench.lock` when it is missing."""
+"""The peers' own virtual environment, `.venv-bench`, made from `requirements-bench.lock` where missing."""
 
 import subprocess
 import sys

@@ -20,10 +20,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dagster import DagsterRunStatus
+
 from fallrisk_assets_tests.bench.workload import ROOT, WORK, fresh_data_folder, landing_of
 
 _SENSOR_WAIT_S = 120.0
 _BURST_WAIT_S = 900.0
+_ENDED = tuple(DagsterRunStatus[name] for name in ("SUCCESS", "FAILURE", "CANCELED"))
 
 
 def _clinic(devices: int) -> Path:
@@ -113,6 +116,16 @@ def _wait_for(lake: Any, key: str, patient: str, limit_s: float) -> float:
     raise TimeoutError(f"no alert of {patient} within {limit_s:.0f} s")
 
 
+def _wait_until_idle() -> None:
+    """Wait until no run is queued or under way: what is measured is one drop on a quiet machine."""
+    import dagster as dg
+
+    busy = [s for s in DagsterRunStatus if s not in _ENDED]
+    with dg.DagsterInstance.get() as instance:
+        while instance.get_runs_count(dg.RunsFilter(statuses=busy)):
+            time.sleep(0.5)
+
+
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -186,6 +199,7 @@ def _measure(
     first = time.monotonic()
     warm_up_s = _wait_for(lake, key, patient, _SENSOR_WAIT_S) - first  # sensor and code server have started
     for i, (device, patient) in enumerate(worn[1 : drops + 1], start=1):
+        _wait_until_idle()
         time.sleep(1.0 + 0.37 * i)  # at another phase of the sensor's five seconds each time
         _land(landing, *minutes.drop(device, patient, fall=True, second=i))
         landed = time.monotonic()
@@ -195,6 +209,7 @@ def _measure(
     if waits:
         result["median_s"] = statistics.median(waits)
     if burst:
+        _wait_until_idle()
         many = worn[drops + 1 : drops + 1 + burst]
         for i, (device, patient) in enumerate(many):
             _land(landing, *minutes.drop(device, patient, fall=True, second=60 + i % 20))

@@ -14,6 +14,7 @@ import pytest
 
 from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.clinic.contract import PatientIdentity
 from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.health import failed_partitions
@@ -227,3 +228,35 @@ def test_a_killed_run_can_simply_be_run_again(day, tmp_path, point, after):
     again = hashes(tmp_path)
     assert again == {k: v for k, v in undisturbed.items() if k in again}
     assert {k for k in undisturbed if k[1] in HOURS} == {k for k in again if k[1] in HOURS}
+
+
+@pytest.mark.slow
+def test_no_name_nor_patient_is_in_what_the_ui_the_logs_and_the_messages_show(day):
+    root, _, results = day
+    people = [f"pt-{i}" for i in (1, 2)] + [
+        name
+        for row in Lake(root=str(root / "lake")).read(PatientIdentity, [DAY]).to_pylist()
+        for name in (row["given_name"], row["family_name"])
+        if name
+    ]
+    assert len(people) >= 6
+    shown = [
+        str(value.value)
+        for result in results
+        for event in result.all_events
+        if event.is_step_materialization or event.event_type_value == "ASSET_CHECK_EVALUATION"
+        for value in (
+            event.step_materialization_data.materialization.metadata
+            if event.is_step_materialization
+            else event.asset_check_evaluation_data.metadata
+        ).values()
+    ]
+    assert len(shown) > 1000
+    told = "\n".join(shown)
+    assert not [
+        person for person in people if f"{person}\n" in told or f"{person} " in told or f"{person}<" in told
+    ]
+    messages = (root / "outbox.jsonl").read_text() if (root / "outbox.jsonl").exists() else ""
+    names = [p for p in people if not p.startswith("pt-")]
+    page = (root / "reports" / "pages" / f"{DAY}.html").read_text()
+    assert not [name for name in names if f">{name}<" in page or name in messages]
