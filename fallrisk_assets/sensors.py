@@ -125,6 +125,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     A new drop asks for the hour of its receipt, whose run registers it. If the drop turns out to hold
     samples of other hours, the index says so and the next tick asks for them.
     """
+    if not lake.ledger.keys(DeviceAssignment):  # every device would be a stranger, and be reported as one
+        return dg.SensorResult(
+            skip_reason="no device assignment is published yet: run identity_daily, or switch clinic_sensor on",
+            cursor=context.cursor,
+        )
     cursor = LandingCursor.parse(context.cursor)
     found = _watch(landing, cursor)
     stale, ledger_ns = stale_hours(lake, cursor.ledger_ns)

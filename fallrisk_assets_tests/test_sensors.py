@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
 from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.lake import Lake
@@ -40,6 +41,8 @@ C = "20260105T081000Z-imu-1-cccccccc.jsonl.gz"
 def place(tmp_path):
     (tmp_path / "landing" / "telemetry").mkdir(parents=True)
     (tmp_path / "landing" / "clinic").mkdir()
+    with Lake(root=str(tmp_path / "lake")).publication(DeviceAssignment, ["2026-01-05"]) as publication:
+        publication.commit()
     return tmp_path
 
 
@@ -191,9 +194,19 @@ def test_clinic_files_ask_for_the_day_of_their_receipt_and_again_when_they_chang
     assert len(tick(clinic_sensor, place, first.cursor).run_requests) == 1
 
 
-def test_without_assignments_the_assignment_sensor_says_so(place):
+def test_when_no_published_hour_is_covered_the_assignment_sensor_says_so(place):
     result = tick(assignment_sensor, place, None)
-    assert "0 days of assignments" in result.skip_reason.skip_message
+    assert "no published hour is covered" in result.skip_reason.skip_message
+    assert "none changed" in tick(assignment_sensor, place, result.cursor).skip_reason.skip_message
+
+
+def test_drops_wait_until_somebody_is_assigned_a_device(tmp_path):
+    (tmp_path / "landing" / "telemetry").mkdir(parents=True)
+    land(tmp_path, A, 100)
+    result = tick(landing_sensor, tmp_path, None)
+    assert not result.run_requests
+    assert "no device assignment" in result.skip_reason.skip_message
+    assert result.cursor is None, "nothing is taken for seen"
 
 
 def test_the_schedule_fills_the_hours_that_nobody_published(place):
