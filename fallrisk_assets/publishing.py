@@ -18,8 +18,8 @@ from pyiceberg.exceptions import CommitFailedException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from fallrisk_assets.contract import ContractType
-from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake, LedgerEntry, Publication, PublishedMeanwhile, SliceRefused
+from fallrisk_assets.previews import bars
 from fallrisk_assets.schemas import dagster_column_schema
 from fallrisk_assets.validation import ContractReport
 

@@ -127,7 +127,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     """
     if not lake.ledger.keys(DeviceAssignment):  # every device would be a stranger, and be reported as one
         return dg.SensorResult(
-            skip_reason="no device assignment is published yet: run identity_daily, or switch clinic_sensor on",
+            skip_reason="no device assignment is published yet: run identity_daily or switch on clinic_sensor",
             cursor=context.cursor,
         )
     cursor = LandingCursor.parse(context.cursor)

@@ -42,10 +42,10 @@ from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, resolve_assignments
 from fallrisk_assets.contract import ContractType
-from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, daily, day_key, hour_key, hour_range, hourly, window_of
+from fallrisk_assets.previews import bars
 from fallrisk_assets.publishing import contract_asset, retried_when_transient, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryQuarantine

@@ -18,11 +18,11 @@ from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
 from fallrisk_assets.dashboards.page import render_day, summary
-from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.dashboards.reading import DAILY, HOURLY, DayReader
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.partitions import daily
+from fallrisk_assets.previews import bars
 from fallrisk_assets.publishing import CONTRACT_CHECK
 from fallrisk_assets.telemetry.contract import TelemetryDrops
 

@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import snapshots
-from fallrisk_assets.dashboards.previews import as_markdown
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.files import combined_hash, written_schema
 from fallrisk_assets.lake.tables import DataFile
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.samples import split_devices
 from fallrisk_assets.partitions import daily, hourly, previous_key, window_of
+from fallrisk_assets.previews import as_markdown
 from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, WindowScores
 from fallrisk_assets.risk.detector import LOOKBACK_S, released_model

@@ -118,7 +118,7 @@ class FallRiskIndex(Contract):
     """
 
     patient_id: String = column(1, "Wearables' id of the patient", pii="pseudonym")
-    day: Date = column(2, "Local day of the patient")
+    day: Date = column(2, "UTC day in which the patient's local day ends")
     probability_12m: Float64 = column(
         3, "Probability of a fall in 12 months", unit="1", pii="sensitive", nullable=True, ge=0, le=1
     )

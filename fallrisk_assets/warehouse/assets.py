@@ -18,9 +18,9 @@ from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.clinic.snapshots import latest_snapshot, snapshots
-from fallrisk_assets.dashboards.previews import bars
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import daily, hours_of_day
+from fallrisk_assets.previews import bars
 from fallrisk_assets.publishing import retried_when_transient, show, show_bars
 from fallrisk_assets.risk.contract import FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage

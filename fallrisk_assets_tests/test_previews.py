@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fallrisk_assets.dashboards.previews import INLINE_CHARACTERS, as_markdown, bars
+from fallrisk_assets.previews import INLINE_CHARACTERS, as_markdown, bars
 
 
 @given(
