@@ -27,7 +27,7 @@ from fallrisk_assets.schedules import (
     read_identities,
     tidy_the_lake,
 )
-from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor
+from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor, look_back_sensor
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
@@ -54,7 +54,7 @@ def build_defs(
         assets=assets,
         asset_checks=[*checks, health],
         jobs=[*partitioned_jobs(bound, without=health), health_job(health), lake_maintenance],
-        sensors=[landing_sensor, clinic_sensor, assignment_sensor, *run_failure.sensors],
+        sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
         schedules=[fill_silent_hours, read_identities, close_the_day, look_for_failures, tidy_the_lake],
         resources={**resources_for(environment), **(overrides or {})},
     )

@@ -9,6 +9,8 @@ import time
 
 import dagster as dg
 
+from fallrisk_assets.alerts.contract import DeviceStates
+from fallrisk_assets.alerts.look_back import stale_alert_hours
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.jobs import HOUR_TAG, IDENTITY_DAILY, TELEMETRY_HOURLY
@@ -17,7 +19,8 @@ from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.landing import Landing, received_at_of
 from fallrisk_assets.mobility.contract import WindowFeatures
 from fallrisk_assets.partitions import day_key, hour_key, window_of
-from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
+from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry, TelemetryDrops
 from fallrisk_assets.telemetry.ingest import DROPS_FACT, FORCE_TAG, REREAD_TAG, TAIL_FACT, WEARERS_FACT
 from fallrisk_assets.telemetry.requests import (
     MAX_SINGLE_HOURS,
@@ -29,6 +32,7 @@ from fallrisk_assets.telemetry.requests import (
     new_drops,
 )
 
+_LOOKING_BACK = ("device_states", "alert_actions", "alerts", "alert_deliveries")
 #: More changed drops than this are not named one by one: their hours are read again whole.
 MAX_NAMED_DROPS = 200
 _WATCH_STEP_S = 0.1
@@ -127,7 +131,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     """
     if not lake.ledger.keys(DeviceAssignment):  # every device would be a stranger, and be reported as one
         return dg.SensorResult(
-            skip_reason="no device assignment is published yet: run identity_daily or switch on clinic_sensor",
+            skip_reason="no device assignment is published yet: run identity_daily or start clinic_sensor",
             cursor=context.cursor,
         )
     cursor = LandingCursor.parse(context.cursor)
@@ -199,3 +203,37 @@ def assignment_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.Sen
         skip_reason=None if covered else "no published hour is covered by the change",
         cursor=json.dumps(now, sort_keys=True),
     )
+
+
+@dg.sensor(
+    job_name=TELEMETRY_HOURLY,
+    minimum_interval_seconds=30,
+    description="Request the hours whose states and alerts look back on an hour that changed.",
+)
+def look_back_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.SensorResult:
+    """Request states and alerts of the hours that were made before an hour within their look-back changed.
+
+    Late data changes falls and coverage of its own hour; the alerts of up to a day after it must follow.
+    """
+    mark = int(context.cursor or 0)
+    changes = [
+        (changed_ns, key)
+        for model in (DeviceHourCoverage, FallEvents, DeviceStates)
+        for key, changed_ns in lake.ledger.changes(model).items()
+        if changed_ns > mark
+    ]
+    if not changes:
+        return dg.SensorResult(skip_reason="no hour changed")
+    cursor = str(max(changes)[0])
+    stale = stale_alert_hours(lake, {key for _, key in changes})
+    if not stale:
+        return dg.SensorResult(skip_reason=f"{len(changes)} changes, no alert is stale", cursor=cursor)
+    requests = [
+        dg.RunRequest(
+            run_key=f"look-back:{group[0]}:{group[-1]}:{cursor}",
+            tags={RANGE_START: group[0], RANGE_END: group[-1]},
+            asset_selection=[dg.AssetKey(name) for name in _LOOKING_BACK],
+        )
+        for group in contiguous(stale)
+    ]
+    return dg.SensorResult(run_requests=requests, cursor=cursor)

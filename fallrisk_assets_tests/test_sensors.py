@@ -8,14 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fallrisk_assets.alerts.contract import Alerts, DeviceStates
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
 from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import LandedFile, Landing
+from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.schedules import fill_silent_hours
-from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, hour_requests, landing_sensor
-from fallrisk_assets.telemetry.contract import Telemetry, TelemetryDrops
+from fallrisk_assets.sensors import (
+    assignment_sensor,
+    clinic_sensor,
+    hour_requests,
+    landing_sensor,
+    look_back_sensor,
+)
+from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry, TelemetryDrops
 from fallrisk_assets.telemetry.drop_index import index_table, register
 from fallrisk_assets.telemetry.drops import parse_drop_name
 from fallrisk_assets.telemetry.requests import (
@@ -243,3 +251,19 @@ def test_a_drop_that_the_mark_overlooked_is_swept_up_by_the_schedule(place):
     swept = [r for r in fill_silent_hours(context) if r.run_key.startswith("sweep")]
     assert swept[0].tags["dagster/asset_partition_range_start"] == "2026-01-05-07:00"
     assert swept[0].tags["dagster/asset_partition_range_end"] == "2026-01-05-08:00"
+
+
+def test_alerts_that_looked_back_on_an_hour_that_changed_are_asked_for_once(place):
+    lake = Lake(root=str(place / "lake"))
+    seven, eight = "2026-01-05-07:00", "2026-01-05-08:00"
+    for model in (DeviceHourCoverage, FallEvents, DeviceStates, Alerts):
+        with lake.publication(model, [seven, eight]) as publication:
+            for key in (seven, eight):
+                publication.mark(key, input_hash="made before")
+            publication.commit()
+    first = tick(look_back_sensor, place, None)
+    (request,) = first.run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == seven
+    assert request.tags["dagster/asset_partition_range_end"] == eight
+    assert {k.to_user_string() for k in request.asset_selection} >= {"device_states", "alerts"}
+    assert not tick(look_back_sensor, place, first.cursor).run_requests

@@ -367,8 +367,8 @@ def small_world(folder: Path, shared_lake: Lake) -> World:
     for model in (Patients, DeviceAssignment):
         put(lake, model, {day: shared_lake.read(model, [day]).to_pylist()})
     put(lake, DeviceHourCoverage, {key: [covered(key)] for key in KEYS[:5]})
-    for model in (TelemetryQuarantine, FallEvents):
-        put(lake, model, {key: [] for key in KEYS[:5]})
+    for hourly in (TelemetryQuarantine, FallEvents):
+        put(lake, hourly, {key: [] for key in KEYS[:5]})
     return World(folder, lake)
 
 
