@@ -5,6 +5,7 @@ themselves.
 """
 
 import datetime as dt
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
@@ -43,7 +44,7 @@ from fallrisk_assets.telemetry.ingest import TAIL_FACT
 FEATURES_VERSION = "1"
 GAIT_VERSION = "1"
 
-_STEP_CLASSES = (0, 500, 1_000, 2_500, 5_000, 7_500, 10_000, 1_000_000)
+_STEP_CLASSES = (0, 500, 1_000, 2_500, 5_000, 7_500, 10_000)
 _COLUMNS = [
     "device_id",
     "patient_id",
@@ -207,10 +208,10 @@ def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publi
         steps = [r["steps"] for r in rows if r["steps"] is not None]
         show(publication, key, patients=len(rows), steps=int(sum(steps)))
         # How many people, not who: metadata is read by those who need not know.
-        shares = {f"{low:,} to {high:,}": 0.0 for low, high in pairwise(_STEP_CLASSES)}
+        labels = [f"{low:,} to {high:,}" for low, high in pairwise(_STEP_CLASSES)] + ["more"]
+        shares = dict.fromkeys(labels, 0.0)
         for count in steps:
-            low, high = next(c for c in pairwise(_STEP_CLASSES) if c[0] <= count < c[1])
-            shares[f"{low:,} to {high:,}"] += 1
+            shares[labels[bisect_right(_STEP_CLASSES, count) - 1]] += 1
         show_bars(publication, key, shares if steps else {}, name="patients by steps")
         context.log.info("%s: gait of %s patients", key, len(rows))
 

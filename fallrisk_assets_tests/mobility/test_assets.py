@@ -291,4 +291,5 @@ def test_what_the_step_publishes_keeps_its_contract_and_shows_a_preview(lake):
     result = run(lake, daily_gait, "2026-01-05")
     metadata = result.asset_materializations_for_node("daily_gait")[0].metadata
     assert metadata["patients"].value == 1
-    assert "| pt-1 |" in metadata["steps by patient"].value
+    assert "| 0 to 500 | 1 |" in metadata["patients by steps"].value
+    assert "pt-1" not in metadata["patients by steps"].value, "how many people, not who"
