@@ -7,6 +7,7 @@ import datetime as dt
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from pyiceberg.catalog import Catalog
@@ -24,9 +25,10 @@ from pyiceberg.expressions import (
 )
 from pyiceberg.manifest import DataFile as IcebergDataFile
 from pyiceberg.manifest import DataFileContent, FileFormat
+from pyiceberg.table import ManifestGroupPlanner, TableProperties, Transaction
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table import TableProperties
 from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import update_table_metadata
 from pyiceberg.typedef import Record
 
 from fallrisk_assets.contract import ContractType, arrow_schema
@@ -134,14 +136,19 @@ def list_files(
     snapshot_id: int | None = None,
 ) -> list[DataFile]:
     """Return the files of whole partitions, sorted by key, bucket and path."""
-    if table.current_snapshot() is None or not keys:
+    snapshot = table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
+    if snapshot is None or not keys:
         return []
-    scan = table.scan(
-        row_filter=slice_filter(model, keys, buckets), snapshot_id=snapshot_id, selected_fields=()
-    )
+    # A scan would also work out, for 3 ms a file, which part of the filter is left inside each file: none.
+    planner = ManifestGroupPlanner(table.metadata, table.io, slice_filter(model, keys, buckets))
+    entries = planner.plan_manifest_entries(snapshot.manifests(table.io))
     found = []
-    for task in scan.plan_files():
-        values = list(task.file.partition)
+    for file in (entry.data_file for entry in chain.from_iterable(entries)):
+        if file.content != DataFileContent.DATA:
+            raise NotImplementedError(
+                f"{model.spec.identifier}: {file.file_path} deletes rows; only we write here"
+            )
+        values = list(file.partition)
         key = ""
         if model.spec.slicing == "hour":
             key = hour_key(_EPOCH + dt.timedelta(hours=values[0]))
@@ -149,7 +156,7 @@ def list_files(
             day = values[0]
             key = str(day if isinstance(day, dt.date) else (_EPOCH + dt.timedelta(days=day)).date())
         bucket = int(values[1]) if model.spec.bucketed else None
-        found.append(DataFile(task.file.file_path, key, bucket, task.file.record_count))
+        found.append(DataFile(file.file_path, key, bucket, file.record_count))
     return sorted(found, key=lambda f: (f.key, f.bucket or 0, f.path))
 
 
@@ -198,6 +205,23 @@ def _as_entry(table: TableMetadata, model: ContractType, new: NewFile) -> Iceber
     )
 
 
+class _Transaction(Transaction):
+    """A transaction that computes its metadata once for each change, not at each of some twenty looks.
+
+    Each computation is a deep copy of the whole schema: 20 ms for a table of 160 columns.
+    """
+
+    _seen: tuple[object, object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The table's metadata with the changes staged so far; nobody alters it in place."""
+        base, updates = self._table.metadata, self._updates
+        if self._seen is None or self._seen[0] is not base or self._seen[1] is not updates:
+            self._seen = base, updates, update_table_metadata(base, updates)
+        return self._seen[2]
+
+
 def replace_slices(
     load: Callable[[], IcebergTable],
     model: ContractType,
@@ -226,7 +250,7 @@ def replace_slices(
         if table.current_snapshot() is None and not files:
             return None
         try:
-            with table.transaction() as transaction:
+            with _Transaction(table) as transaction:
                 before = table.current_snapshot()
                 if before is not None:
                     transaction.delete(predicate, snapshot_properties=properties)

@@ -185,6 +185,7 @@ def _refused(index: int, drop: ParsedDrop, hour: int, unplaceable: np.ndarray) -
 
 
 def _join(arrays: list[np.ndarray], dtype: type, width: int = 0) -> np.ndarray:
-    if len(arrays) == 1:
-        return arrays[0]
+    filled = [a for a in arrays if len(a)]
+    if len(filled) == 1:
+        return filled[0]
     return np.concatenate(arrays) if arrays else np.empty((0, width) if width else 0, dtype)

@@ -294,8 +294,8 @@ class Ingest:
         drops: list[tuple[str, ParsedDrop]] = []
         broken: list[str] = []
         for row in sorted(index, key=lambda r: r.drop_key):
-            if row.device_id != device:
-                continue
+            if row.device_id != device or (row.status == "READ" and not row.rows and not row.unplaceable):
+                continue  # received in this hour, but nothing in it is of this hour
             parsed = self._parse(row.drop_key, parse_drop_name(row.drop_key))
             if parsed is not None:
                 drops.append((row.drop_key, parsed))
