@@ -30,7 +30,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
     if environment == "local":
         return {
             "lake": Lake(),
-            "landing": Landing(watch_s=4.0),
+            "landing": Landing(watch_s=4.8),
             "reports": Reports(),
             "warehouse": Warehouse(),
             "windows": WindowSettings(),

@@ -120,7 +120,7 @@ def _watch(landing: Landing, cursor: LandingCursor) -> NewDrops:
 
 @dg.sensor(
     job_name=TELEMETRY_HOURLY,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=1,
     description="Request the hours of new, re-sent, late and changed drops.",
 )
 def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Landing) -> dg.SensorResult:
