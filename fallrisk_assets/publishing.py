@@ -285,11 +285,9 @@ def report_publication(
             context.log_event(dg.AssetMaterialization(asset_key=spec.key, partition=key, metadata=metadata))
         else:
             context.add_asset_metadata(metadata, asset_key=spec.key, partition_key=key)
-        logger.info(
-            "published %s",
-            model.spec.identifier,
-            extra={"partition": key, "rows": entry.rows, "run": context.run_id},
-        )
+    if entries:  # one line a run: each partition's materialisation is in the log by itself
+        rows = sum(entry.rows for entry in entries.values())
+        logger.info("published %s: %s partitions, %s rows", model.spec.identifier, len(entries), rows)
     if not context.has_partition_key:  # a range: its own result would be recorded without a partition
         for key, report in publication.reports.items():
             context.log_event(

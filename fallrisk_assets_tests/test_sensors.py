@@ -115,7 +115,7 @@ def test_a_file_that_is_no_drop_is_reported_and_asks_for_nothing(place):
 def test_an_hour_whose_index_changed_behind_its_back_is_asked_for(place):
     lake = Lake(root=str(place / "lake"))
     name = parse_drop_name(f"telemetry/{A}")
-    rows = register(f"telemetry/{A}", name, b"raw", None)
+    rows = register(f"telemetry/{A}", name, "0" * 64, 3, None)
     with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
         publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
         publication.commit()

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from fallrisk_assets.contract import ContractType, arrow_schema
 
 _ROW_GROUP_ROWS = 4_000_000
+_BATCH_ROWS = 64 << 10
 _MANY_COLUMNS = 32
 _NOTHING = hashlib.sha256().digest()
 
@@ -162,7 +163,9 @@ def parquet_writer(model: ContractType, path: str, filesystem: pafs.FileSystem) 
     """Open a Parquet file for rows of a contract.
 
     zstd level 1, byte-stream-split floats, delta-coded integers and times, dictionaries for texts only
-    (measured at 2.5 times the speed of the defaults, see `docs/benchmarks.md`).
+    (measured at 2.5 times the speed of the defaults, see `docs/benchmarks.md`). Floats get no statistics: a
+    file holds one device bucket of one partition, nobody looks for files by a measured value, and their
+    extremes would cost a quarter of the writing.
     """
     schema = written_schema(model)
     encodings = {}
@@ -179,6 +182,8 @@ def parquet_writer(model: ContractType, path: str, filesystem: pafs.FileSystem) 
         compression="zstd",
         compression_level=1,
         use_dictionary=texts or False,
+        write_statistics=[f.name for f in schema if not pa.types.is_floating(f.type)],
+        write_batch_size=_BATCH_ROWS,
         column_encoding=encodings,
         store_schema=False,
     )

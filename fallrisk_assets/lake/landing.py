@@ -86,5 +86,5 @@ class Landing(dg.ConfigurableResource):
             FileNotFoundError: there is no such file.
         """
         filesystem, base = self._located
-        with filesystem.open_input_stream(f"{base}/{key}", compression=None) as stream:
-            return stream.read()
+        with filesystem.open_input_file(f"{base}/{key}") as file:
+            return file.read()

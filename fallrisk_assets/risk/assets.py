@@ -100,7 +100,6 @@ class _HourlyFalls:
         start, end = window_of(key)
         tail = self._tail(key, bucket, held) if tail_hash else _no_samples()
         rows = self._read(key, bucket)
-        rows if tail is None else pa.concat_tables([tail, rows])
         here, before_it = _by_device(rows), _by_device(tail)
         found = []
         # A device whose record ended with the hour before may have fallen: its tail is looked at as well.

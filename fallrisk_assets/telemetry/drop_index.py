@@ -4,7 +4,6 @@ Here: a drop's index rows and their table. Not here: when a drop is registered (
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +15,7 @@ from fallrisk_assets.partitions import device_bucket, hour_key, window_of
 from fallrisk_assets.telemetry.contract import TelemetryDrops
 from fallrisk_assets.telemetry.drops import DropName
 from fallrisk_assets.telemetry.gather import bad_line_time_us
-from fallrisk_assets.telemetry.parse import ParsedDrop, place_rows
-from fallrisk_assets.telemetry.parsed import HOUR_US
+from fallrisk_assets.telemetry.parsed import HOUR_US, ParsedDrop, hour_of_all_rows, place_rows
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -81,30 +79,35 @@ def index_rows(data: pa.Table) -> list[IndexRow]:
     ]
 
 
-def register(drop_key: str, name: DropName, raw: bytes, parsed: ParsedDrop | None) -> list[IndexRow]:
+def register(
+    drop_key: str, name: DropName, digest: str, size_bytes: int, parsed: ParsedDrop | None
+) -> list[IndexRow]:
     """Return a drop's index rows: one for each hour it has lines in, and one for the hour of its receipt.
 
     Args:
         drop_key: Key in the landing zone.
         name: What its name says.
-        raw: The file's bytes.
+        digest: SHA-256 of the file's bytes, in hexadecimal.
+        size_bytes: Size of the file.
         parsed: Its lines, None where the file could not be read.
     """
     received_hour = name.received_us // HOUR_US
     placed: dict[int, int] = {received_hour: 0}
     unplaceable = 0
     if parsed is not None:
-        hours, lost = place_rows(parsed)
-        for hour, count in zip(*np.unique(hours[~lost], return_counts=True), strict=True):
-            placed[int(hour)] = placed.get(int(hour), 0) + int(count)
-        unplaceable = int(lost.sum())
+        if (only := hour_of_all_rows(parsed)) is not None:
+            placed[only] = placed.get(only, 0) + parsed.rows
+        else:
+            hours, lost = place_rows(parsed)
+            for hour, count in zip(*np.unique(hours[~lost], return_counts=True), strict=True):
+                placed[int(hour)] = placed.get(int(hour), 0) + int(count)
+            unplaceable = int(lost.sum())
         for bad in parsed.bad_lines:
             if bad.ts_us is not None and name.is_plausible(bad.ts_us):
                 hour = bad_line_time_us(parsed, bad.ts_us) // HOUR_US
                 placed[hour] = placed.get(hour, 0) + 1
             else:
                 unplaceable += 1
-    digest = hashlib.sha256(raw).hexdigest()
     return [
         IndexRow(
             drop_key=drop_key,
@@ -112,7 +115,7 @@ def register(drop_key: str, name: DropName, raw: bytes, parsed: ParsedDrop | Non
             sha256=digest,
             received_at=name.received_at,
             device_id=name.device_id,
-            bytes=len(raw),
+            bytes=size_bytes,
             lines=parsed.lines if parsed else 0,
             rows=rows,
             unplaceable=unplaceable if hour == received_hour else 0,

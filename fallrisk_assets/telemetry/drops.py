@@ -5,6 +5,7 @@ Belongs here: the drop's name, its container (gzip, Parquet, plain). Does not be
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,10 @@ FORMATS = ("jsonl.gz", "jsonl", "parquet")
 
 # One device-day at 50 Hz is about 1 GB of JSON Lines; anything far beyond is a mistake or a bomb.
 MAX_DROP_BYTES = 4 << 30
+
+# Compressed bytes at a time: some 160 kB of lines, and at most 16 MB of a bomb. (Asking the decompressor for
+# no more than a number of bytes makes it clear that much memory first, which doubles its cost.)
+_PIECE_BYTES = 16 << 10
 
 OLDEST_US = 30 * 24 * 3_600_000_000
 NEWEST_US = 5 * 60 * 1_000_000
@@ -97,10 +102,7 @@ def drop_key_for(received_at: datetime, device_id: str, content: bytes, drop_for
 def read_drop_bytes(
     path_or_bytes: str | Path | bytes, drop_format: str, max_bytes: int = MAX_DROP_BYTES
 ) -> bytes:
-    """Bytes of a drop: JSON Lines decompressed, Parquet as it is.
-
-    The first bytes decide between plain and gzip, whatever the name says: a gateway that stores a file
-    uncompressed under `.jsonl.gz` loses nothing. Several gzip members in one file are concatenated.
+    """Bytes of a drop in one piece: JSON Lines decompressed, Parquet as it is.
 
     Args:
         path_or_bytes: path of the file, or its bytes.
@@ -108,41 +110,67 @@ def read_drop_bytes(
         max_bytes: refuse what decompresses to more than this.
 
     Raises:
-        UnreadableDrop: truncated or corrupt gzip, corrupt Parquet, or a container that contradicts the name.
+        UnreadableDrop: as `drop_pieces`.
+    """
+    data = path_or_bytes if isinstance(path_or_bytes, bytes) else Path(path_or_bytes).read_bytes()
+    return b"".join(drop_pieces(data, drop_format, max_bytes))
+
+
+def drop_pieces(data: bytes, drop_format: str, max_bytes: int = MAX_DROP_BYTES) -> Iterator[bytes]:
+    """Yield a drop's bytes, JSON Lines decompressed, in pieces of which one fits the processor's cache.
+
+    Fifty megabytes of lines that are read once need not be in memory at once; half of what decompressing
+    them in one piece costs is the system handing out that memory.
+
+    The first bytes decide between plain and gzip, whatever the name says: a gateway that stores a file
+    uncompressed under `.jsonl.gz` loses nothing. Several gzip members in one file are concatenated.
+
+    Args:
+        data: The file's bytes.
+        drop_format: "jsonl", "jsonl.gz" or "parquet", as the name says.
+        max_bytes: refuse what decompresses to more than this.
+
+    Raises:
+        UnreadableDrop: truncated or corrupt gzip (which shows when its piece is reached), corrupt Parquet, or
+            a container that contradicts the name.
     """
     if drop_format not in FORMATS:
         raise UnreadableDrop(f"format {drop_format!r} is none of {', '.join(FORMATS)}")
-    data = path_or_bytes if isinstance(path_or_bytes, bytes) else Path(path_or_bytes).read_bytes()
     is_parquet = data[:4] == _PARQUET_MAGIC
     if drop_format == "parquet":
         if not is_parquet or len(data) < 12 or data[-4:] != _PARQUET_MAGIC:
             raise UnreadableDrop("not a whole Parquet file: the PAR1 mark is missing at its start or end")
-        return data
+        yield data
+        return
     if is_parquet:
         raise UnreadableDrop(f"a Parquet file is named .{drop_format}")
     if data[:2] == _GZIP_MAGIC:
-        return _gunzip(data, max_bytes)
+        yield from _gunzip(data, max_bytes)
+        return
     if drop_format == "jsonl.gz" and not data:
         raise UnreadableDrop("empty file: gzip has a header even when it holds nothing")
-    return data
+    yield data
 
 
-def _gunzip(data: bytes, max_bytes: int) -> bytes:
-    members: list[bytes] = []
+def _gunzip(data: bytes, max_bytes: int) -> Iterator[bytes]:
     size = 0
-    rest = data
-    while rest:
+    at = 0
+    while at < len(data):
         inflater = isal_zlib.decompressobj(wbits=31)
-        try:
-            member = inflater.decompress(rest, max_bytes + 1 - size)
-        except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls the class an instance
-            raise UnreadableDrop(f"corrupt gzip after {size} bytes: {error}") from error
-        members.append(member)
-        size += len(member)
-        if size > max_bytes:
-            raise UnreadableDrop(f"decompresses to more than {max_bytes} bytes")
+        while at < len(data) and not inflater.eof:
+            given = data[at : at + _PIECE_BYTES]
+            at += len(given)
+            try:
+                piece = inflater.decompress(given)
+            except isal_zlib.error as error:  # type: ignore[misc]  # its stub calls the class an instance
+                raise UnreadableDrop(f"corrupt gzip after {size} bytes: {error}") from error
+            size += len(piece)
+            if size > max_bytes:
+                raise UnreadableDrop(f"decompresses to more than {max_bytes} bytes")
+            yield piece
         if not inflater.eof:
             raise UnreadableDrop(f"truncated gzip: it ends after {size} decompressed bytes")
+        at -= len(inflater.unused_data)
         # Tapes and some uploaders pad a member with zero bytes; gzip(1) ignores them too.
-        rest = inflater.unused_data.lstrip(b"\0")
-    return members[0] if len(members) == 1 else b"".join(members)
+        while at < len(data) and data[at] == 0:
+            at += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fallrisk_assets.telemetry.parsed import HOUR_US, ParsedDrop, place_rows
+from fallrisk_assets.telemetry.parsed import HOUR_US, ParsedDrop, hour_of_all_rows, place_rows
 from fallrisk_assets.telemetry.reasons import Reason
 
 
@@ -89,6 +89,11 @@ def gather_device_hour(
     for index, (key, drop) in enumerate(ordered):
         if drop.name.device_id != device_id:
             raise ValueError(f"{key} is a drop of {drop.name.device_id}, not of {device_id}")
+        if hour_of_all_rows(drop) == hour:
+            parts.append(drop)
+            last_ts_us.append(int(drop.ts_us.max()))
+            refused += _refused(index, drop, hour, None)
+            continue
         hours, unplaceable = place_rows(drop)
         placed = (hours == hour) & ~unplaceable
         parts.append(drop if placed.all() else drop.select(placed))
@@ -161,13 +166,13 @@ def line_payloads(data: bytes, line_numbers: np.ndarray, chars: int = 500) -> li
     return payloads
 
 
-def _refused(index: int, drop: ParsedDrop, hour: int, unplaceable: np.ndarray) -> list[Refused]:
+def _refused(index: int, drop: ParsedDrop, hour: int, unplaceable: np.ndarray | None) -> list[Refused]:
     found = []
     for bad in drop.bad_lines:
         ts_us = bad_line_time_us(drop, bad.ts_us)
         if ts_us // HOUR_US == hour:
             found.append(Refused(index, bad.line_number, bad.reason, bad.detail, bad.payload, ts_us))
-    if drop.name.received_us // HOUR_US == hour:
+    if unplaceable is not None and drop.name.received_us // HOUR_US == hour:
         for row in np.flatnonzero(unplaceable).tolist():
             off_s = (int(drop.ts_us[row]) - drop.name.received_us) / 1e6
             detail = f"ts is {abs(off_s):.0f} s {'after' if off_s > 0 else 'before'} receivedAt"

@@ -34,12 +34,13 @@ from fallrisk_assets.telemetry.drops import (
     BadDropName,
     DropName,
     UnreadableDrop,
+    drop_pieces,
     parse_drop_name,
     read_drop_bytes,
 )
 from fallrisk_assets.telemetry.gather import gather_device_hour, line_payloads
 from fallrisk_assets.telemetry.hour_tables import coverage_table, quarantine_table, samples_table
-from fallrisk_assets.telemetry.parse import ParsedDrop, parse_drop
+from fallrisk_assets.telemetry.parse import ParsedDrop, parse_pieces
 from fallrisk_assets.telemetry.parsed import HOUR_US
 from fallrisk_assets.telemetry.reasons import Reason
 from fallrisk_assets.telemetry.requests import wearers_hash
@@ -253,7 +254,8 @@ class Ingest:
     def _register(self, drop_key: str, name: DropName) -> list[IndexRow]:
         """Read a drop for the first time."""
         raw = self._read(drop_key)
-        return register(drop_key, name, raw, self._parse(drop_key, name, raw))
+        digest = hashlib.sha256(raw).hexdigest()
+        return register(drop_key, name, digest, len(raw), self._parse(drop_key, name, raw, digest))
 
     def _read(self, drop_key: str) -> bytes:
         """Return a drop's bytes.
@@ -269,19 +271,21 @@ class Ingest:
                 f"{drop_key} is registered but no longer in the landing zone; restore it, then run again"
             ) from gone
 
-    def _parse(self, drop_key: str, name: DropName, raw: bytes | None = None) -> ParsedDrop | None:
+    def _parse(
+        self, drop_key: str, name: DropName, raw: bytes | None = None, digest: str = ""
+    ) -> ParsedDrop | None:
         """Return a drop's lines, or None where the file cannot be read (its fault is kept)."""
         if drop_key in self._shelf:
             return self._shelf.get(drop_key)
         if drop_key in self._unreadable:
             return None
-        raw = self._read(drop_key) if raw is None else raw
-        digest = hashlib.sha256(raw).hexdigest()
+        held = self._read(drop_key) if raw is None else raw
+        digest = digest or hashlib.sha256(held).hexdigest()
         if not digest.startswith(name.sha8):
             self._unreadable[drop_key] = f"content has SHA-256 {digest[:8]}…, the name says {name.sha8}"
             return None
         try:
-            parsed = parse_drop(read_drop_bytes(raw, name.format), name)
+            parsed = parse_pieces(lambda: drop_pieces(held, name.format), name)
         except UnreadableDrop as fault:
             self._unreadable[drop_key] = str(fault)
             return None

@@ -7,6 +7,8 @@ A line that holds only spaces, tabs and carriage returns is blank: it has a line
 received. A byte order mark before the first line is ignored.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
 import numpy as np
 
 from fallrisk_assets.telemetry import parse_fast
@@ -35,10 +37,26 @@ __all__ = [
     "parse_drop",
     "parse_drop_strictly",
     "parse_parquet_drop",
+    "parse_pieces",
     "place_rows",
 ]
 
 _BOM = b"\xef\xbb\xbf"
+#: Lines are read in stretches that stay in the processor's cache.
+_BUFFER_BYTES = 1 << 20
+
+#: Columns in the order in which the compiled reader takes them: type, and shape of one slot.
+_COLUMN_TYPES: dict[str, tuple[type, tuple[int, ...]]] = {
+    "line_number": (np.int32, ()),
+    "ts_us": (np.int64, ()),
+    "seq": (np.int64, ()),
+    "boot": (np.int32, ()),
+    "accel_g": (np.float32, (3,)),
+    "gyro_dps": (np.float32, (3,)),
+    "has_gyro": (np.bool_, ()),
+    "battery": (np.float32, ()),
+    "codes": (np.int16, (4,)),
+}
 
 
 def parse_drop(data: bytes, name: DropName) -> ParsedDrop:
@@ -47,88 +65,117 @@ def parse_drop(data: bytes, name: DropName) -> ParsedDrop:
     Raises:
         UnreadableDrop: a Parquet file that cannot be read; JSON Lines never raise.
     """
+    return parse_pieces(lambda: (data,), name)
+
+
+def parse_pieces(read: Callable[[], Iterable[bytes]], name: DropName) -> ParsedDrop:
+    """Read a drop whose decompressed bytes come in pieces, cut anywhere.
+
+    Args:
+        read: Yields the pieces; called a second time for a drop of too many texts.
+        name: What the drop's name says.
+
+    Raises:
+        UnreadableDrop: a Parquet file that cannot be read, or what `read` raises.
+    """
     if name.format == "parquet":
-        return parse_parquet_drop(data, name)
-    slots = _Slots(data)
-    slots.read_template_lines()
+        return parse_parquet_drop(b"".join(read()), name)
+    lines = _Lines()
+    lines.read_template_lines(read())
     try:
-        return slots.finish(name)
+        return lines.finish(name)
     except _TooManyTextsError:
         # Which lines are beyond the limit depends on the reading order: only the strict order counts.
-        return parse_drop_strictly(data, name)
+        return parse_drop_strictly(b"".join(read()), name)
 
 
 def parse_drop_strictly(data: bytes, name: DropName) -> ParsedDrop:
     """Read a JSON Lines drop line by line without the compiled reader: the reference that it must equal."""
-    slots = _Slots(data)
-    slots.leave_every_line()
-    return slots.finish(name, refuse_beyond_limit=True)
+    lines = _Lines()
+    lines.leave_every_line(data)
+    return lines.finish(name, refuse_beyond_limit=True)
 
 
-class _Slots:
+class _WholeLines:
+    """Pieces cut anywhere, given on as whole lines of about a megabyte, in one buffer that is used again.
+
+    Each is followed by zeros as far as the compiled reader looks ahead.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = np.zeros(2 * _BUFFER_BYTES, np.uint8)
+        self._filled = 0
+        self._first = True
+
+    def of(self, pieces: Iterable[bytes]) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Yield the buffer and where in it whole lines begin and end (the last one may lack its newline)."""
+        complete = 0
+        for piece in pieces:
+            newline = piece.rfind(b"\n")
+            if newline >= 0:
+                complete = self._filled + newline + 1
+            self._append(piece)
+            if complete >= _BUFFER_BYTES:
+                yield from self._give(complete)
+                complete = 0
+        yield from self._give(self._filled)
+
+    def _append(self, piece: bytes) -> None:
+        end = self._filled + len(piece)
+        if end + parse_fast.MAX_LINE_BYTES > self._buffer.size:
+            larger = np.zeros(2 * end + parse_fast.MAX_LINE_BYTES, np.uint8)
+            larger[: self._filled] = self._buffer[: self._filled]
+            self._buffer = larger
+        self._buffer[self._filled : end] = np.frombuffer(piece, np.uint8)
+        self._filled = end
+
+    def _give(self, size: int) -> Iterator[tuple[np.ndarray, int, int]]:
+        rest = self._buffer[size : self._filled].copy()
+        self._buffer[size : size + parse_fast.MAX_LINE_BYTES] = 0
+        marked = self._first and self._buffer[:size][: len(_BOM)].tobytes() == _BOM
+        self._first = False
+        yield self._buffer, len(_BOM) if marked else 0, size
+        self._buffer[: rest.size] = rest
+        self._filled = rest.size
+
+
+class _Lines:
     """Output columns with one slot per line while a drop is being read."""
 
-    def __init__(self, data: bytes):
-        self.data = data
-        self.start = len(_BOM) if data.startswith(_BOM) else 0
-        self.raw = np.frombuffer(data, dtype=np.uint8)
-        n = int(parse_fast.count_newlines(self.raw)) + 1
-        self.line_number = np.empty(n, np.int32)
-        self.ts_us = np.empty(n, np.int64)
-        self.seq = np.empty(n, np.int64)
-        self.boot = np.empty(n, np.int32)
-        self.accel = np.empty((n, 3), np.float32)
-        self.gyro = np.empty((n, 3), np.float32)
-        self.has_gyro = np.empty(n, np.bool_)
-        self.battery = np.empty(n, np.float32)
-        self.codes = np.empty((4, n), np.int16)
-        self.status = np.empty(n, np.uint8)
-        self.spans = np.empty((n, 2), np.int64)
+    def __init__(self) -> None:
+        self.parts: dict[str, list[np.ndarray]] = {name: [] for name in _COLUMN_TYPES}
+        #: Lines left to the strict reader: slot, number, bytes.
+        self.left: list[tuple[int, int, bytes]] = []
         self.texts: list[list[str]] = [[], [], [], []]
         self.used = 0
 
-    def read_template_lines(self) -> None:
+    def _new_slots(self, n: int) -> list[np.ndarray]:
+        return [
+            np.empty((*shape, n) if name == "codes" else (n, *shape), kind)
+            for name, (kind, shape) in _COLUMN_TYPES.items()
+        ]
+
+    def read_template_lines(self, pieces: Iterable[bytes]) -> None:
         """Fill the slots of all lines that fit the template."""
         kinds, width = parse_fast.MAX_TEXTS, parse_fast.MAX_TEXT_BYTES
         texts = np.zeros((4, kinds, width), np.uint8)
         lengths = np.zeros((4, kinds), np.int64)
         counts = np.zeros(4, np.int64)
         learnt = (texts, lengths, counts)
-        columns = (
-            self.line_number,
-            self.ts_us,
-            self.seq,
-            self.boot,
-            self.accel,
-            self.gyro,
-            self.has_gyro,
-            self.battery,
-            self.codes,
-            self.status,
-            self.spans,
-        )
-        size = self.raw.size
-        reach = parse_fast.MAX_LINE_BYTES
-        at, line, slot = parse_fast.read_lines(
-            self.raw,
-            self.start,
-            max(self.start, size - reach),
-            size,
-            0,
-            0,
-            *learnt,
-            *columns,
-        )
-        if at < size:
-            # The last lines are read from a padded copy, so that the reader need not look for the end.
-            end = np.zeros(size - at + reach, np.uint8)
-            end[: size - at] = self.raw[at:]
-            # As the drop's own bytes are, or the reader would be compiled twice.
-            end.flags.writeable = False
-            first = slot
-            _, line, slot = parse_fast.read_lines(end, 0, size - at, size - at, line, slot, *learnt, *columns)
-            self.spans[first:slot] += at
-        self.used = int(slot)
+        number = 0
+        for buffer, start, size in _WholeLines().of(pieces):
+            n = int(parse_fast.count_newlines(buffer[:size])) + 1
+            columns = self._new_slots(n)
+            left = status, spans = np.empty(n, np.uint8), np.empty((n, 2), np.int64)
+            _, number, used = parse_fast.read_lines(
+                buffer, start, size, size, number, 0, *learnt, *columns, *left
+            )
+            for slot in np.flatnonzero(status[:used] == parse_fast.SLOW).tolist():
+                begin, end = spans[slot].tolist()
+                self.left.append((self.used + slot, int(columns[0][slot]), buffer[begin:end].tobytes()))
+            for name, column in zip(_COLUMN_TYPES, columns, strict=True):
+                self.parts[name].append(column[..., :used] if name == "codes" else column[:used])
+            self.used += int(used)
         self.texts = [
             [
                 texts[kind, code, : lengths[kind, code]].tobytes().decode("ascii")
@@ -137,38 +184,36 @@ class _Slots:
             for kind in range(4)
         ]
 
-    def leave_every_line(self) -> None:
+    def leave_every_line(self, data: bytes) -> None:
         """Leave every non-blank line to the strict reader."""
-        at, slot = self.start, 0
-        for number, line in enumerate(self.data[self.start :].split(b"\n"), start=1):
+        for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
             if line.strip(b" \t\r"):
-                self.line_number[slot] = number
-                self.status[slot] = parse_fast.SLOW
-                self.spans[slot] = at, at + len(line)
-                slot += 1
-            at += len(line) + 1
-        self.used = slot
+                self.left.append((self.used, number, line))
+                self.used += 1
+        columns = self._new_slots(self.used)
+        columns[0][:] = [number for _, number, _ in self.left]
+        self.parts = {name: [column] for name, column in zip(_COLUMN_TYPES, columns, strict=True)}
+
+    def _column(self, name: str) -> np.ndarray:
+        """Return a column whole, and let go of its parts."""
+        parts = self.parts.pop(name)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1 if name == "codes" else 0)
 
     def finish(self, name: DropName, refuse_beyond_limit: bool = False) -> ParsedDrop:
         """Read the lines left over, and give the columns."""
-        bad, bad_lines = self._read_left_lines(refuse_beyond_limit)
+        columns = {column: self._column(column) for column in _COLUMN_TYPES}
+        bad, bad_lines = self._read_left_lines(columns, refuse_beyond_limit)
         kept: slice | np.ndarray = slice(0, self.used)
         if bad:
             good = np.ones(self.used, np.bool_)
             good[bad] = False
             kept = np.flatnonzero(good)
-        codes, texts = zip(*(self._sort_texts(kind, kept) for kind in range(4)), strict=True)
+        coded = columns.pop("codes")
+        codes, texts = zip(*(self._sort_texts(kind, coded[kind][kept]) for kind in range(4)), strict=True)
         return ParsedDrop(
             name=name,
             lines=self.used,
-            line_number=self.line_number[kept],
-            ts_us=self.ts_us[kept],
-            seq=self.seq[kept],
-            boot=self.boot[kept],
-            accel_g=self.accel[kept],
-            gyro_dps=self.gyro[kept],
-            has_gyro=self.has_gyro[kept],
-            battery=self.battery[kept],
+            **{column: values[kept] for column, values in columns.items()},
             device_code=codes[parse_fast.DEVICE],
             patient_code=codes[parse_fast.PATIENT],
             firmware_code=codes[parse_fast.FIRMWARE],
@@ -180,7 +225,9 @@ class _Slots:
             bad_lines=bad_lines,
         )
 
-    def _read_left_lines(self, refuse_beyond_limit: bool) -> tuple[list[int], list[BadLine]]:
+    def _read_left_lines(
+        self, columns: Mapping[str, np.ndarray], refuse_beyond_limit: bool
+    ) -> tuple[list[int], list[BadLine]]:
         bad: list[int] = []
         bad_lines: list[BadLine] = []
         good: list[int] = []
@@ -189,10 +236,7 @@ class _Slots:
         known = [{text: code for code, text in enumerate(texts)} for texts in self.texts]
         # A device's lines share their texts: all four are looked up at once.
         seen: dict[tuple[str, ...], tuple[int, ...]] = {}
-        left = np.flatnonzero(self.status[: self.used] == parse_fast.SLOW)
-        numbers = self.line_number[left].tolist()
-        for slot, number, (begin, end) in zip(left.tolist(), numbers, self.spans[left].tolist(), strict=True):
-            line = self.data[begin:end]
+        for slot, number, line in self.left:
             try:
                 sample = read_line(line)
                 texts = sample[11:]
@@ -211,21 +255,20 @@ class _Slots:
             codes.append(seen[texts])
         self.texts = [list(texts) for texts in known]
         if good:
-            columns = list(zip(*samples, strict=True))
-            self.ts_us[good] = columns[0]
-            self.seq[good] = columns[1]
-            self.boot[good] = columns[2]
-            self.accel[good] = np.array(columns[3:6], np.float64).T
-            self.has_gyro[good] = columns[6]
-            self.gyro[good] = np.array(columns[7:10], np.float64).T
-            self.battery[good] = columns[10]
+            read = list(zip(*samples, strict=True))
+            for column, values in zip(("ts_us", "seq", "boot"), read[:3], strict=True):
+                columns[column][good] = values
+            columns["accel_g"][good] = np.array(read[3:6], np.float64).T
+            columns["has_gyro"][good] = read[6]
+            columns["gyro_dps"][good] = np.array(read[7:10], np.float64).T
+            columns["battery"][good] = read[10]
             # The wire's order is device, patient, firmware, position in samples and in codes alike.
-            self.codes[:, good] = np.array(codes, np.int16).T
+            columns["codes"][:, good] = np.array(codes, np.int16).T
         return bad, bad_lines
 
-    def _sort_texts(self, kind: int, kept: slice | np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def _sort_texts(self, kind: int, codes: np.ndarray) -> tuple[np.ndarray, list[str]]:
         """Codes of the kept rows into the sorted texts that they use, so that no reading order shows."""
-        texts, codes = self.texts[kind], self.codes[kind][kept]
+        texts = self.texts[kind]
         if len(texts) == 1 and codes.size:
             return codes, texts
         in_use = np.bincount(codes, minlength=len(texts)) > 0

@@ -1,5 +1,6 @@
 """The compiled reader against the strict one: never a line more, never a value different by a bit."""
 
+import itertools
 import json
 import random
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fallrisk_assets.telemetry.parse import COLUMNS, ParsedDrop, parse_drop, parse_drop_strictly
+from fallrisk_assets.telemetry import parse
+from fallrisk_assets.telemetry.parse import COLUMNS, ParsedDrop, parse_drop, parse_drop_strictly, parse_pieces
 from fallrisk_assets.telemetry.parse_fast import FAST
 from fallrisk_assets_tests.telemetry.messages import as_drop, drop_name, line, walk
 
@@ -17,7 +19,12 @@ TEXTS = ("devices", "patients", "firmwares", "positions")
 
 def both(data: bytes) -> ParsedDrop:
     """Read with and without the compiled reader, assert equality and conservation."""
-    fast, strict = parse_drop(data, drop_name()), parse_drop_strictly(data, drop_name())
+    return same(parse_drop(data, drop_name()), data)
+
+
+def same(fast: ParsedDrop, data: bytes) -> ParsedDrop:
+    """Assert that a reading equals the strict one, bit by bit, and that no line is lost."""
+    strict = parse_drop_strictly(data, drop_name())
     for name in COLUMNS:
         ours, theirs = getattr(fast, name), getattr(strict, name)
         assert ours.dtype == theirs.dtype
@@ -268,3 +275,25 @@ def test_a_text_at_every_length_and_place_is_read_alike_near_the_end_of_the_drop
             )
         )
         both(line(2, patientId=name).encode())
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 4000), max_size=12),
+    buffer_bytes=st.integers(1, 900),
+    lines=st.lists(
+        st.sampled_from(
+            [line(0), line(1, meta_fw="2.5"), "", "  ", "{", line(2) + "\r", "\ufeff" + line(3), "x" * 1500]
+        ),
+        max_size=9,
+    ),
+    ending=st.sampled_from(["", "\n", "\n\n"]),
+    marked=st.booleans(),
+)
+def test_it_does_not_matter_into_which_pieces_a_drop_is_cut(cuts, buffer_bytes, lines, ending, marked):
+    data = ("\ufeff" * marked + "\n".join(lines) + ending).encode()
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parse, "_BUFFER_BYTES", buffer_bytes)
+        same(parse_pieces(lambda: pieces, drop_name()), data)
