@@ -60,6 +60,21 @@ def window_of(key: str) -> tuple[dt.datetime, dt.datetime]:
     return start, start + DAY
 
 
+def exists(key: str) -> bool:
+    """Tell whether a key is a partition by now: on or after the first day, and begun (Dagster's clock).
+
+    Names and clocks of devices can speak of hours that do not exist; who asks for one gets an error.
+    """
+    return (hourly if is_hour_key(key) else daily).has_partition_key(key)
+
+
+def newest_hour_end() -> dt.datetime:
+    """Return the end of the running hour, the newest partition (Dagster's clock)."""
+    newest = hourly.get_last_partition_key()
+    assert newest is not None, "the first day lies in the future"
+    return window_of(newest)[1]
+
+
 def previous_key(key: str) -> str:
     """Return the key of the hour or day before."""
     start, end = window_of(key)

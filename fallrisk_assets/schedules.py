@@ -11,7 +11,7 @@ from fallrisk_assets.health import PLATFORM_HEALTH
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
-from fallrisk_assets.partitions import DAY, HOUR, day_key, hour_key
+from fallrisk_assets.partitions import DAY, HOUR, day_key, exists, hour_key
 from fallrisk_assets.sensors import range_request
 from fallrisk_assets.status import unregistered_drops
 from fallrisk_assets.telemetry.contract import Telemetry
@@ -47,7 +47,7 @@ def fill_silent_hours(
     if unfinished:
         requests.append(range_request(hours[hours.index(unfinished[0]) :], f"fill:{hour_key(now)}"))
     waiting = unregistered_drops(lake, landing)
-    for group in contiguous(key for key in waiting if key not in hours[-1:] and key not in unfinished):
+    for group in contiguous(k for k in waiting if exists(k) and k not in (*unfinished, hours[-1])):
         requests.append(range_request(group, f"sweep:{hour_key(now)}:{group[0]}"))
     if not requests:
         return dg.SkipReason(f"all {_LOOK_BACK_HOURS} hours before {now:%Y-%m-%d %H:%M} are final")

@@ -18,7 +18,7 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.landing import Landing, received_at_of
 from fallrisk_assets.mobility.contract import WindowFeatures
-from fallrisk_assets.partitions import day_key, hour_key, window_of
+from fallrisk_assets.partitions import day_key, exists, hour_key, window_of
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry, TelemetryDrops
 from fallrisk_assets.telemetry.ingest import DROPS_FACT, FORCE_TAG, REREAD_TAG, TAIL_FACT, WEARERS_FACT
@@ -76,14 +76,18 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
     of the samples says what was.
 
     Returns:
-        Hash asked for by hourly key, and the newest change of the index seen.
+        Hash asked for by hourly key, and the change of the index from which to look the next time.
     """
     wanted: dict[str, str] = {}
+    held_back: list[int] = []
     newest = since_ns
     for key, changed_ns in lake.ledger.changes(TelemetryDrops).items():
         if changed_ns < since_ns:
             continue
         newest = max(newest, changed_ns)
+        if not exists(key):  # a clock that runs a little ahead: asked for once the hour has begun
+            held_back.append(changed_ns)
+            continue
         index, samples = lake.ledger.get(TelemetryDrops, key), lake.ledger.find(Telemetry, key)
         made_from = {b: e.facts.get(DROPS_FACT) for b, e in samples.buckets.items()} if samples else {}
         if any(e.rows and made_from.get(b) != e.content_hash for b, e in index.buckets.items()):
@@ -98,7 +102,7 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
         used = {b: e.facts.get(TAIL_FACT, "") for b, e in features.buckets.items()}
         if any(used.get(b, tails[b]) != tails[b] for b in tails):
             wanted[following] = "tail-" + combined_hash([sorted(tails.items()), sorted(used.items())])[:16]
-    return wanted, newest
+    return wanted, min([newest, *held_back])
 
 
 def _watch(landing: Landing, cursor: LandingCursor) -> NewDrops:
@@ -137,16 +141,27 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     cursor = LandingCursor.parse(context.cursor)
     found = _watch(landing, cursor)
     stale, ledger_ns = stale_hours(lake, cursor.ledger_ns)
-    wanted = dict(stale)
-    for key, files in found.by_hour.items():
-        wanted[key] = drops_hash(files)
-    registered = {k: [f.key for f in files] for k, files in found.by_hour.items() if cursor.modified_ns}
+    by_hour = {key: files for key, files in found.by_hour.items() if exists(key)}
+    outside = sorted(file.key for key, files in found.by_hour.items() if key not in by_hour for file in files)
+    wanted = stale | {key: drops_hash(files) for key, files in by_hour.items()}
+    registered = {k: [f.key for f in files] for k, files in by_hour.items() if cursor.modified_ns}
     requests = hour_requests(wanted, registered)
-    drops = sum(map(len, found.by_hour.values()))
+    drops = sum(map(len, by_hour.values()))
     misnamed = f", {len(found.misnamed)} misnamed: {found.misnamed[:3]}" if found.misnamed else ""
+    if outside:
+        misnamed += f", {len(outside)} received at a time that is no partition: {outside[:3]}"
     advanced = LandingCursor(found.cursor.modified_ns, found.cursor.at_mark, ledger_ns)
-    if misnamed:
-        context.log.warning("landing zone: %s files are no drops%s", len(found.misnamed), misnamed)
+    if found.misnamed:
+        context.log.warning(
+            "landing zone: %s files are no drops (rename them): %s", len(found.misnamed), found.misnamed[:3]
+        )
+    if outside:
+        # A gateway's clock that runs ahead: the schedule sweeps these up once their hour has begun.
+        context.log.warning(
+            "landing zone: %s drops were received before the first day or in the future, by their names: %s",
+            len(outside),
+            outside[:3],
+        )
     if not requests:
         return dg.SensorResult(
             skip_reason=f"{drops} new drops, {len(stale)} stale hours{misnamed}", cursor=str(advanced)
@@ -164,12 +179,28 @@ def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.S
     """Request the days on which the clinic's files (patients, assignments, contacts) were received."""
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     by_day: dict[str, list] = {}
+    undated = []
     for file in landing.list("clinic"):
-        by_day.setdefault(day_key(received_at_of(file.key)), []).append(file)
+        try:
+            day = day_key(received_at_of(file.key))
+        except ValueError:
+            undated.append(file.key)
+            continue
+        if exists(day):  # a day to come is asked for when it has begun
+            by_day.setdefault(day, []).append(file)
+        else:
+            undated.append(file.key)
+    if undated:
+        context.log.warning(
+            "clinic's files: %s have no time of receipt that is a partition, and wait: %s",
+            len(undated),
+            undated[:3],
+        )
     now = {day: drops_hash(files) for day, files in by_day.items()}
     fresh = {day: what for day, what in now.items() if seen.get(day) != what}
     if not fresh:
-        return dg.SensorResult(skip_reason=f"{len(now)} days of clinic files, none changed")
+        waiting = f", {len(undated)} files wait" if undated else ""
+        return dg.SensorResult(skip_reason=f"{len(now)} days of clinic files, none changed{waiting}")
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=f"{d}:{w}", partition_key=d) for d, w in sorted(fresh.items())],
         cursor=json.dumps(now, sort_keys=True),

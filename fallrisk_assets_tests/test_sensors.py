@@ -112,6 +112,41 @@ def test_a_file_that_is_no_drop_is_reported_and_asks_for_nothing(place):
     assert "1 misnamed" in result.skip_reason.skip_message
 
 
+@pytest.mark.parametrize("stamp", ["20251231T235959Z", "20960105T071000Z"])
+def test_a_name_from_before_the_first_day_or_from_the_future_stops_no_other_drop(place, stamp):
+    land(place, f"{stamp}-imu-9-aaaaaaaa.jsonl.gz", 100)
+    land(place, A, 100)
+    result = tick(landing_sensor, place, None)
+    assert [r.partition_key for r in result.run_requests] == ["2026-01-05-07:00"]
+    (place / "landing" / "telemetry" / A).unlink()
+    assert "no partition" in tick(landing_sensor, place, None).skip_reason.skip_message
+
+
+def test_an_hour_that_has_not_begun_is_asked_for_when_it_has(place, monkeypatch):
+    lake = Lake(root=str(place / "lake"))
+    name = parse_drop_name(f"telemetry/{A}")
+    rows = register(f"telemetry/{A}", name, "0" * 64, 3, None)
+    with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
+        publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
+        publication.commit()
+    monkeypatch.setattr("fallrisk_assets.sensors.exists", lambda key: key < "2026-01-05-07:00")
+    early = tick(landing_sensor, place, None)
+    assert not early.run_requests
+    monkeypatch.undo()
+    assert [r.partition_key for r in tick(landing_sensor, place, early.cursor).run_requests] == [
+        "2026-01-05-07:00"
+    ]
+
+
+def test_a_clinic_file_with_an_impossible_time_stops_no_other_file(place):
+    land(place, "patients.csv", 100, folder="clinic")
+    land(place, "20960105T000100Z-patients.csv", 100, folder="clinic")
+    land(place, "20260105T000100Z-patients.csv", 100, folder="clinic")
+    result = tick(clinic_sensor, place, None)
+    assert [r.partition_key for r in result.run_requests] == ["2026-01-05"]
+    assert "2 files wait" in tick(clinic_sensor, place, result.cursor).skip_reason.skip_message
+
+
 def test_an_hour_whose_index_changed_behind_its_back_is_asked_for(place):
     lake = Lake(root=str(place / "lake"))
     name = parse_drop_name(f"telemetry/{A}")

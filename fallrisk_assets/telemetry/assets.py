@@ -12,7 +12,7 @@ from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
-from fallrisk_assets.partitions import hourly
+from fallrisk_assets.partitions import hourly, newest_hour_end
 from fallrisk_assets.publishing import contract_assets, show, show_bars
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
@@ -56,6 +56,7 @@ def ingest_telemetry(
         context.resources.landing,
         publications,
         resolve_assignments(lake.read(DeviceAssignment, days)),
+        until=newest_hour_end(),
         reread=json.loads(tags.get(REREAD_TAG, "[]")),
         force=tags.get(FORCE_TAG) == "true",
     )

@@ -57,7 +57,6 @@ DROPS_FACT, TAIL_FACT, STATE_FACT, WEARERS_FACT = "drops", "tail", "state", "wea
 
 _PAYLOADS_PER_DROP_AND_REASON = 200
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_CLOCK_TOLERANCE = dt.timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -98,6 +97,8 @@ class Ingest:
         landing: Where the drops are.
         publications: Of the four telemetry tables, for the hours of the run.
         assignments: Who wore each device when, from `resolve_assignments`.
+        until: End of the newest partition. A drop whose name says that it was received later is from a clock
+            that runs ahead: it completes no hour.
         reread: Drops that changed and must be read although they are registered.
         force: Publish every bucket anew, changed or not.
     """
@@ -109,6 +110,7 @@ class Ingest:
         publications: Mapping[type, Publication],
         assignments: Mapping[str, Sequence[IdentityAssignment]],
         *,
+        until: dt.datetime,
         reread: Sequence[str] = (),
         force: bool = False,
     ) -> None:
@@ -119,6 +121,7 @@ class Ingest:
         self._samples = publications[Telemetry]
         self._coverage = publications[DeviceHourCoverage]
         self._assignments = assignments
+        self._until = until
         self._reread = set(reread)
         self._force = force
         self.keys: list[str] = list(self._samples.keys)
@@ -164,8 +167,7 @@ class Ingest:
                 name = parse_drop_name(file.key)
             except BadDropName:
                 continue  # stays in the landing zone; the sensor and `make status` report it
-            arrived = _EPOCH + dt.timedelta(microseconds=file.modified_ns // 1000)
-            if name.received_at <= arrived + _CLOCK_TOLERANCE:  # a name from the future completes nothing
+            if name.received_at < self._until:
                 self._watermark = max(self._watermark, name.received_at)
             if hour_key(name.received_at) not in wanted:
                 continue
@@ -320,10 +322,15 @@ class Ingest:
         self.counts[key].add(device, cleaned, (row["verdict"] for row in rows))
         tail = cleaned.ts_us >= start_us + HOUR_US - TAIL_S * 1_000_000
         if tail.any():
-            seen = hashlib.sha256(cleaned.ts_us[tail].tobytes())
-            seen.update(np.ascontiguousarray(cleaned.accel_g[tail]).tobytes())
-            seen.update(np.ascontiguousarray(cleaned.gyro_dps[tail]).tobytes())
-            seen.update(device.encode())
+            # Everything that the next hour looks at: values, restarts, and who wore it where.
+            seen = hashlib.sha256(device.encode())
+            for values in (cleaned.ts_us, cleaned.boot, cleaned.accel_g, cleaned.gyro_dps):
+                seen.update(np.ascontiguousarray(values[tail]).tobytes())
+            for codes, words in (
+                (cleaned.patient_code, cleaned.patients),
+                (cleaned.position_code, cleaned.positions),
+            ):
+                seen.update("\0".join(words[code] for code in codes[tail].tolist()).encode())
             tails = self._tails.setdefault((key, bucket), [])
             tails.append(seen.hexdigest()[:16])
             self._samples.mark(key, bucket, **{TAIL_FACT: "-".join(tails)})

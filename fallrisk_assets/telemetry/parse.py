@@ -167,7 +167,7 @@ class _Lines:
             n = int(parse_fast.count_newlines(buffer[:size])) + 1
             columns = self._new_slots(n)
             left = status, spans = np.empty(n, np.uint8), np.empty((n, 2), np.int64)
-            _, number, used = parse_fast.read_lines(
+            _, number, used = parse_fast.read_lines(  # type: ignore[call-arg]
                 buffer, start, size, size, number, 0, *learnt, *columns, *left
             )
             for slot in np.flatnonzero(status[:used] == parse_fast.SLOW).tolist():

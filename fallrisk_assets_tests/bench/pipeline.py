@@ -55,7 +55,7 @@ def plain(result: dict[str, Any]) -> None:
     from fallrisk_assets.mobility.assets import _HourlyFeatures
     from fallrisk_assets.mobility.contract import WindowFeatures
     from fallrisk_assets.mobility.windows import WindowConfig
-    from fallrisk_assets.partitions import hour_range
+    from fallrisk_assets.partitions import hour_range, newest_hour_end
     from fallrisk_assets.risk.assets import _SCORE_INPUTS, _HourlyFalls
     from fallrisk_assets.risk.contract import FallEvents, WindowScores
     from fallrisk_assets.risk.window_scores import score_table
@@ -79,7 +79,7 @@ def plain(result: dict[str, Any]) -> None:
             }
             days = lake.ledger.keys(DeviceAssignment)
             assignments = resolve_assignments(lake.read(DeviceAssignment, days))
-            Ingest(lake, landing, publications, assignments).run()
+            Ingest(lake, landing, publications, assignments, until=newest_hour_end()).run()
             for publication in publications.values():
                 publication.commit()
         line_balances(lake, keys)

@@ -1,9 +1,13 @@
 import csv
+import gzip
+import os
 import random
+import re
 import shutil
 from collections import Counter
 from contextlib import ExitStack
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,17 +17,19 @@ from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment, resolve_assignments
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
-from fallrisk_assets.partitions import hour_range
+from fallrisk_assets.partitions import device_bucket, hour_range
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
     Telemetry,
     TelemetryDrops,
     TelemetryQuarantine,
 )
-from fallrisk_assets.telemetry.ingest import STATE_FACT, Ingest
+from fallrisk_assets.telemetry.drops import drop_key_for, parse_drop_name
+from fallrisk_assets.telemetry.ingest import STATE_FACT, TAIL_FACT, Ingest
 from simulator.cohort import CohortOptions, simulate_cohort
 
 MODELS = (TelemetryDrops, TelemetryQuarantine, Telemetry, DeviceHourCoverage)
+UNTIL = datetime(2026, 2, 1, tzinfo=UTC)
 DAY = hour_range("2026-01-05-00:00", "2026-01-06-00:00")
 
 
@@ -55,7 +61,7 @@ def ingest(root, keys=DAY, lake="lake", landing="landing", assignments=None, **o
             Landing(root=str(root / landing)),
             publications,
             assignments if assignments is not None else assignments_of(root),
-            **options,
+            **{"until": UNTIL, **options},
         )
         run.run()
         for publication in publications.values():
@@ -243,6 +249,67 @@ def test_a_drop_whose_name_is_from_the_future_completes_no_hour(cohort, tmp_path
     last = max(k for k in DAY if lake.ledger.get(TelemetryDrops, k).rows)
     states = {e.facts.get(STATE_FACT) for e in lake.ledger.get(Telemetry, last).buckets.values()}
     assert states == {"PROVISIONAL"}
+
+
+def test_what_is_published_does_not_depend_on_when_files_were_written(whole_day, cohort, tmp_path):
+    lake, _ = whole_day
+    shutil.copytree(cohort / "landing", tmp_path / "landing")
+    for file in (tmp_path / "landing" / "telemetry").iterdir():
+        os.utime(file, (0, 0))
+    assert hashes(ingest(tmp_path)[0]) == hashes(lake)
+
+
+def tails(lake, key):
+    return {b: e.facts[TAIL_FACT] for b, e in lake.ledger.get(Telemetry, key).buckets.items() if e.rows}
+
+
+@pytest.mark.parametrize("changed", ["position", "acceleration", "gyroscope"])
+def test_an_hours_tail_is_another_when_anything_that_the_next_hour_reads_of_it_changes(
+    changed, whole_day, cohort, tmp_path
+):
+    lake, _ = whole_day
+    last = lambda key: lake.read(Telemetry, [key], columns=["ts"])["ts"].to_pylist()[-1]  # noqa: E731
+    key = next(k for k in DAY if lake.ledger.get(Telemetry, k).rows and last(k).minute == 59)
+    device = lake.read(Telemetry, [key], columns=["device_id"])["device_id"].to_pylist()[-1]
+    shutil.copytree(cohort / "landing", tmp_path / "landing")
+    assignments = assignments_of(cohort)
+    if changed == "position":
+        moved = {"waist": "wrist"}
+        assignments[device] = [
+            replace(a, position=moved.get(a.position, "waist")) for a in assignments[device]
+        ]
+    else:
+        axes = "accel" if changed == "acceleration" else "gyro"
+        alter_last_sample(tmp_path / "landing", lake, key, device, axes)
+    other, _ = ingest(tmp_path, assignments=assignments)
+    bucket = str(device_bucket(device))
+    assert tails(other, key)[bucket] != tails(lake, key)[bucket]
+
+
+def alter_last_sample(landing: Path, lake: Lake, key: str, device: str, axes: str) -> None:
+    """Change a number in the line of the last sample of an hour, and name its drop by the new content."""
+    rows = lake.read(Telemetry, [key]).to_pandas().query("device_id == @device")
+    index = lake.read(TelemetryDrops, [key]).to_pandas().query("device_id == @device and rows > 0")
+    for name in index["drop_key"]:
+        path = landing / name
+        if not name.endswith(".jsonl.gz") or not path.exists():
+            continue
+        lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        wanted = f'"seq":{rows["seq"].iloc[-1]},'.encode()
+        if not any(wanted in line for line in lines):
+            continue
+        altered = [
+            re.sub(rb'("%s":\{"x":)[-0-9.]+' % axes.encode(), rb"\g<1>0.125", line)
+            if wanted in line
+            else line
+            for line in lines
+        ]
+        content = gzip.compress(b"".join(altered))
+        path.unlink()
+        received = parse_drop_name(name).received_at
+        (landing / drop_key_for(received, device, content)).write_bytes(content)
+        return
+    raise AssertionError(f"no drop holds the last sample of {key}")
 
 
 def test_a_registered_drop_that_is_gone_is_an_error_that_names_it(cohort, tmp_path):
