@@ -101,7 +101,7 @@ class ForkServerRunLauncher(RunLauncher, ConfigurableClass):
         )
         worker.start()
         assert worker.pid is not None
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: _identity(worker.pid)})
+        self._instance.add_run_tags(run.run_id, {WORKER_TAG: identity(worker.pid)})
         self._workers = {k: w for k, w in self._workers.items() if w.is_alive()}
         self._workers[run.run_id] = worker
 
@@ -123,8 +123,13 @@ class ForkServerRunLauncher(RunLauncher, ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Tell whether a run's process is still there."""
-        if _is_alive(run.tags.get(WORKER_TAG, "")):
+        """Tell whether a run's process is still there.
+
+        A run whose worker nobody named was started by another (`dagster job execute`): nothing can be said
+        against it. Monitoring fails what is UNKNOWN, so it counts as running, until the longest run time.
+        """
+        worker = run.tags.get(WORKER_TAG)
+        if worker is None or _is_alive(worker):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone; it may have been killed")
 
@@ -158,7 +163,8 @@ def _started(pid: int) -> str:
     return "" if state == "Z" else rest[18]
 
 
-def _identity(pid: int) -> str:
+def identity(pid: int) -> str:
+    """Return what `WORKER_TAG` says of a process: its id and, where the system tells it, its start."""
     return f"{pid}@{_started(pid)}"
 
 

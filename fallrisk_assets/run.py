@@ -10,6 +10,7 @@ The hour after the last day is run too: the last hour's drops are received in it
 import argparse
 import datetime as dt
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake.resource import data_folder
+from fallrisk_assets.launcher import WORKER_TAG, identity
 
 _STEP = re.compile(r" - (?P<step>\S+) - STEP_(?P<what>START|SUCCESS|FAILURE|UP_FOR_RETRY)")
 _LOUD = re.compile(r"ERROR|SliceRefused|MissingPartition|Traceback|Error:")
@@ -49,7 +51,7 @@ def execute(job: str, first: str, last: str, extra_tags: dict[str, str] | None =
         **(extra_tags or {}),
     }
     command = [
-        str(Path(sys.executable).parent / "dagster"),
+        *(sys.executable, "-c", "from fallrisk_assets.run import work; work()"),
         *("job", "execute", "-m", "fallrisk_assets.definitions", "-a", "defs", "-j", job),
         *("--tags", json.dumps(tags)),
     ]
@@ -82,6 +84,17 @@ def execute(job: str, first: str, last: str, extra_tags: dict[str, str] | None =
         print(*said[:12], sep="\n", file=sys.stderr)
         raise JobFailed(f"{job} {first} … {last} failed; the whole log is in {log}")
     return seconds
+
+
+def work() -> None:
+    """Be the process of `dagster job execute … --tags JSON`: with one tag more, which names this process.
+
+    By it run monitoring tells a run that lasts from one whose process was killed.
+    """
+    from dagster._cli import create_dagster_cli
+
+    *words, tags = sys.argv[1:]
+    create_dagster_cli()([*words, json.dumps(json.loads(tags) | {WORKER_TAG: identity(os.getpid())})])
 
 
 def run_days(first: dt.date, last: dt.date) -> None:
