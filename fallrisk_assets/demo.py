@@ -24,6 +24,7 @@ from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.health import NO_FAILED_PARTITION
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
+from fallrisk_assets.partitions import FIRST_DAY
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.risk.evaluation import match_events
 from fallrisk_assets.run import JobFailed, run_days
@@ -171,6 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--start", type=dt.date.fromisoformat, default=dt.date(2026, 1, 5))
     options = parser.parse_args(arguments)
+    if options.start < FIRST_DAY:
+        parser.error(f"--start {options.start} is before {FIRST_DAY}, the first day of the lakehouse")
+    if options.days < 1 or options.patients < 1:
+        parser.error("--days and --patients are at least 1")
     data = Path(data_folder()).absolute()
     started = time.monotonic()
     try:

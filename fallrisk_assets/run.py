@@ -21,6 +21,7 @@ from pathlib import Path
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.launcher import WORKER_TAG, identity
+from fallrisk_assets.partitions import FIRST_DAY
 
 _STEP = re.compile(r" - (?P<step>\S+) - STEP_(?P<what>START|SUCCESS|FAILURE|UP_FOR_RETRY)")
 _LOUD = re.compile(r"ERROR|SliceRefused|MissingPartition|Traceback|Error:")
@@ -105,14 +106,49 @@ def run_days(first: dt.date, last: dt.date) -> None:
     execute(LAKEHOUSE_DAILY, str(first), str(last))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
+def why_not(first: dt.date, last: dt.date, today: dt.date) -> str:
+    """Return why days cannot be run, and the way out; empty if they can.
+
+    A day that has not come would be published empty, and pass for the newest good one.
+
+    Args:
+        first: First UTC day.
+        last: Last UTC day.
+        today: The running UTC day.
+    """
+    if last < first:
+        return f"the last day, {last}, is before the first, {first}: exchange them"
+    if last > today:
+        return f"{last} has not come yet (today is {today} in UTC): give a day up to today"
+    if first < FIRST_DAY:
+        return (
+            f"{first} is before {FIRST_DAY}, the first day of the lakehouse: give a later day, "
+            "or set FIRST_DAY in fallrisk_assets/partitions.py"
+        )
+    return ""
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day: write it as 2026-01-05") from None
+
+
+def main(arguments: Sequence[str] | None = None, today: dt.date | None = None) -> int:
+    """Parse the command line and run; returns 2 for days that cannot be run, 1 if a job failed.
+
+    Args:
+        arguments: Words of the command line; those of the process by default.
+        today: The running UTC day; the clock's by default.
+    """
     parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.run", description=__doc__)
-    parser.add_argument("--from", dest="first", type=dt.date.fromisoformat, required=True, metavar="DAY")
-    parser.add_argument("--to", dest="last", type=dt.date.fromisoformat, required=True, metavar="DAY")
+    parser.add_argument("--from", dest="first", type=_day, required=True, metavar="DAY")
+    parser.add_argument("--to", dest="last", type=_day, required=True, metavar="DAY")
     options = parser.parse_args(arguments)
-    if options.last < options.first:
-        parser.error(f"--to {options.last} is before --from {options.first}")
+    if refusal := why_not(options.first, options.last, today or dt.datetime.now(dt.UTC).date()):
+        print(f"✗ {refusal}", file=sys.stderr)
+        return 2
     try:
         run_days(options.first, options.last)
     except JobFailed as failure:

@@ -1,3 +1,4 @@
+import datetime as dt
 import sys
 
 import dagster as dg
@@ -13,6 +14,41 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     return tmp_path
+
+
+TODAY = dt.date(2026, 1, 8)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("2030-01-05", "2030-01-05", "2030-01-05 has not come yet (today is 2026-01-08 in UTC)"),
+        ("2026-01-05", "2026-01-09", "2026-01-09 has not come yet"),
+        ("2019-01-05", "2019-01-05", "2019-01-05 is before 2026-01-01"),
+        ("2026-01-06", "2026-01-05", "2026-01-05, is before the first, 2026-01-06"),
+    ],
+)
+def test_a_mistyped_day_is_refused_in_one_line_and_nothing_is_run(first, last, said, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
+    assert run.main(["--from", first, "--to", last], today=TODAY) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert ran == []
+
+
+def test_what_is_no_day_is_refused_with_an_example_of_one(capsys):
+    with pytest.raises(SystemExit):
+        run.main(["--from", "2026-13-01", "--to", "2026-13-01"], today=TODAY)
+    assert "'2026-13-01' is no day: write it as 2026-01-05" in capsys.readouterr().err
+
+
+def test_the_running_day_can_be_run(monkeypatch):
+    ran = []
+    monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
+    assert run.main(["--from", "2026-01-08", "--to", "2026-01-08"], today=TODAY) == 0
+    assert [words[0] for words in ran] == ["identity_daily", "telemetry_hourly", "lakehouse_daily"]
 
 
 JOB = """
