@@ -100,8 +100,6 @@ class ForkServerRunLauncher(RunLauncher, ConfigurableClass):
             name=f"run-{run.run_id[:8]}",
         )
         worker.start()
-        assert worker.pid is not None
-        self._instance.add_run_tags(run.run_id, {WORKER_TAG: identity(worker.pid)})
         self._workers = {k: w for k, w in self._workers.items() if w.is_alive()}
         self._workers[run.run_id] = worker
 
@@ -147,6 +145,8 @@ def _work(serialized: str, working_directory: str | None) -> None:
         arguments = deserialize_value(serialized, ExecuteRunArgs)
         assert arguments.instance_ref is not None
         with DagsterInstance.from_ref(arguments.instance_ref) as instance:
+            # Here and not in the daemon: a busy one would be late, and take a run without it for dead.
+            instance.add_run_tags(arguments.run_id, {WORKER_TAG: identity(os.getpid())})
             code = _execute_run_command_body(
                 arguments.run_id, instance, lambda _event: None, set_exit_code_on_failure=True
             )
@@ -175,6 +175,6 @@ def _is_alive(identity: str) -> bool:
         return False
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # after a restart the id may be another user's
         return False
     return not Path("/proc/self/stat").exists() or _started(int(pid)) == started != ""

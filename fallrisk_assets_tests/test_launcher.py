@@ -61,3 +61,13 @@ def test_run_monitoring_leaves_a_run_alone_whose_worker_nobody_named():
             monitor_started_run(instance, None, record, logging.getLogger("monitoring"))
         assert instance.get_run_by_id(by_hand.run_id).status == dg.DagsterRunStatus.STARTED
         assert instance.get_run_by_id(killed.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_process_id_that_is_now_another_users_is_no_worker(sleeper, monkeypatch):
+    name = identity(sleeper.pid)
+
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(pid, number)
+
+    monkeypatch.setattr("fallrisk_assets.launcher.os.kill", refuse)
+    assert not _is_alive(name)
