@@ -41,8 +41,8 @@ from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry
 from fallrisk_assets.telemetry.ingest import TAIL_FACT
 
 #: Raised whenever the same samples give other features: every hour then counts as changed.
-FEATURES_VERSION = "1"
-GAIT_VERSION = "1"
+FEATURES_VERSION = "2"
+GAIT_VERSION = "2"
 
 _STEP_CLASSES = (0, 500, 1_000, 2_500, 5_000, 7_500, 10_000)
 _COLUMNS = [

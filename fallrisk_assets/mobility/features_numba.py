@@ -27,6 +27,9 @@ from fallrisk_assets.mobility.feature_names import (
 )
 from fallrisk_assets.mobility.features import CHUNK_WINDOWS, fft_length
 
+#: Sums may be taken in another order. A kernel with this that another calls must be inlined: of a callee there
+#: are two copies, compiled in different company, and which of them runs depends on whether numba's cache was
+#: cold, so that the last bits of the same rows would differ between the first process and all later ones.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _N_STATISTICS = len(STATISTICS)
 _AT = {name: i for i, name in enumerate(STATISTICS)}
@@ -79,7 +82,7 @@ def _gather_interleaved(windows, offset, x):
             x[w, offset + 3, i] = np.sqrt(a * a + b * b + c * c)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _autocorrelation_peak(d, n, rate, blocks, r):
     """Return the highest local maximum of the unbiased autocorrelation of d[:n]; blocks and r are scratch."""
     q = max(1, int(rate / _BLOCK_RATE + 1e-6))
@@ -158,7 +161,7 @@ def _time_domain(x, n_fft, rates, d, out):
         _across(x[w], d[w], n, rate, out[w])
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _across(x, d, n, rate, out):
     """Fill the features across channels of one window."""
     per = _ONE / np.float32(n)
@@ -258,7 +261,7 @@ def _median_deviation(s, n, median):
     return here if n % 2 else np.float32(0.5) * (_deviation_at(s, n, median, middle, n // 2 - 1) + here)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _plogp(power, bits, mantissa, mantissa_bits, lo, hi):
     """Return the sum of p ln p over lines [lo, hi); `bits` and `mantissa_bits` view the arrays as int32.
 
@@ -279,7 +282,7 @@ def _plogp(power, bits, mantissa, mantissa_bits, lo, hi):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@njit(nogil=True, cache=True, fastmath=_FAST, inline="always")
 def _line(rate, n_fft, hz):
     """Return the first spectral line at or above a frequency, at least 1."""
     return max(1, int(np.ceil(hz * n_fft / rate - 1e-6)))

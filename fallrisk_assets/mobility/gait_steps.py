@@ -37,7 +37,8 @@ _HZ = GRID_HZ
 _ZERO = np.float32(0)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
+# Inlined, as every fast kernel that another calls: see `features_numba`.
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, inline="always")
 def autocorrelation(x, n, lo, hi, r):
     """Fill r[0 .. hi - lo) with the unbiased autocorrelation of x[:n], mean removed, at lags [lo, hi)."""
     mean = _ZERO

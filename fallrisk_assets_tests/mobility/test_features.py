@@ -1,5 +1,9 @@
 """Features: what each is on signals whose answer is known, and that the compiled ones are the reference."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -198,3 +202,24 @@ def test_a_bent_trunk_shows_as_a_change_of_tilt(describe):
 def test_windows_too_short_to_describe_are_refused(describe):
     with pytest.raises(ValueError, match="too short"):
         describe(np.zeros((1, 8, 3), np.float32), None, 50.0)
+
+
+_DESCRIBE = """
+import hashlib
+import numpy as np
+from fallrisk_assets.mobility.features_numba import features_for_windows
+rng = np.random.default_rng(0)
+acc, gyr = rng.normal(0, 0.3, (320, 500, 3)), rng.normal(0, 30, (320, 500, 3))
+print(hashlib.sha256(features_for_windows(acc, gyr, 50.0).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_process_that_compiles_the_kernels_gives_the_bits_that_all_later_ones_give(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    cold, warm = (
+        subprocess.run([sys.executable, "-c", _DESCRIBE], env=environment, capture_output=True, check=True)
+        for _ in range(2)
+    )
+    assert list(tmp_path.rglob("*.nbc")), "the second process had nothing to load"
+    assert cold.stdout == warm.stdout
