@@ -19,11 +19,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
+from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.launcher import WORKER_TAG, identity
-from fallrisk_assets.partitions import FIRST_DAY
+from fallrisk_assets.partitions import FIRST_DAY, HOUR, hour_key, newest_hour_end, window_of
+from fallrisk_assets.sensors import stale_hours
+from fallrisk_assets.telemetry.requests import contiguous
 
 _STEP = re.compile(r" - (?P<step>\S+) - STEP_(?P<what>START|SUCCESS|FAILURE|UP_FOR_RETRY)")
+_LATE_ROUNDS = 3
 _LOUD = re.compile(r"ERROR|SliceRefused|MissingPartition|Traceback|Error:")
 
 
@@ -99,11 +103,37 @@ def work() -> None:
 
 
 def run_days(first: dt.date, last: dt.date) -> None:
-    """Execute identity, telemetry and daily jobs for UTC days, both included."""
+    """Execute identity, telemetry and daily jobs for UTC days, both included; hours of late drops too.
+
+    Raises:
+        JobFailed: a run failed, or hours are still asked for again after some rounds.
+    """
     execute(IDENTITY_DAILY, str(first), str(last))
-    after = last + dt.timedelta(days=1)
-    execute(TELEMETRY_HOURLY, f"{first}-00:00", f"{after}-00:00")
+    after = window_of(str(last))[1]  # its first hour, unless the last day is still running
+    execute(TELEMETRY_HOURLY, f"{first}-00:00", hour_key(min(after, newest_hour_end() - HOUR)))
+    touched = run_late_hours(Lake())
     execute(LAKEHOUSE_DAILY, str(first), str(last))
+    if earlier := sorted({key[:10] for key in touched if key[:10] < str(first)}):
+        print(f"  late data changed hours of {', '.join(earlier)}: run these days again", flush=True)
+
+
+def run_late_hours(lake: Lake) -> list[str]:
+    """Execute published hours again of which a later drop turned out to hold samples; returns their keys.
+
+    What the landing sensor does on its own: days that are run one by one then give what a range gives.
+
+    Raises:
+        JobFailed: a run failed, or hours are still asked for after some rounds.
+    """
+    touched: set[str] = set()
+    for _ in range(_LATE_ROUNDS):
+        stale, _ = stale_hours(lake, 0)
+        if not stale:
+            return sorted(touched)
+        touched.update(stale)
+        for group in contiguous(stale):
+            execute(TELEMETRY_HOURLY, group[0], group[-1])
+    raise JobFailed(f"hours are still made from other drops than the index names: {', '.join(sorted(stale))}")
 
 
 def why_not(first: dt.date, last: dt.date, today: dt.date) -> str:

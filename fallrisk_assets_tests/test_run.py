@@ -44,11 +44,33 @@ def test_what_is_no_day_is_refused_with_an_example_of_one(capsys):
     assert "'2026-13-01' is no day: write it as 2026-01-05" in capsys.readouterr().err
 
 
-def test_the_running_day_can_be_run(monkeypatch):
+def test_the_running_day_is_run_up_to_the_running_hour(home, monkeypatch):
     ran = []
     monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
+    monkeypatch.setattr(run, "newest_hour_end", lambda: dt.datetime(2026, 1, 8, 15, tzinfo=dt.UTC))
     assert run.main(["--from", "2026-01-08", "--to", "2026-01-08"], today=TODAY) == 0
-    assert [words[0] for words in ran] == ["identity_daily", "telemetry_hourly", "lakehouse_daily"]
+    assert ran == [
+        ("identity_daily", "2026-01-08", "2026-01-08"),
+        ("telemetry_hourly", "2026-01-08-00:00", "2026-01-08-14:00"),
+        ("lakehouse_daily", "2026-01-08", "2026-01-08"),
+    ]
+
+
+def test_hours_that_late_drops_reach_are_run_again_until_none_is_left(home, monkeypatch, capsys):
+    ran = []
+    rounds = [{"2026-01-06-07:00": "a", "2026-01-07-03:00": "b"}, {"2026-01-06-08:00": "tail"}, {}]
+    monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
+    monkeypatch.setattr(run, "stale_hours", lambda lake, since: (rounds.pop(0), 0))
+    assert run.main(["--from", "2026-01-07", "--to", "2026-01-07"], today=TODAY) == 0
+    assert [words[1] for words in ran[2:-1]] == ["2026-01-06-07:00", "2026-01-07-03:00", "2026-01-06-08:00"]
+    assert "late data changed hours of 2026-01-06: run these days again" in capsys.readouterr().out
+
+
+def test_hours_that_stay_stale_are_a_failure_that_names_them(home, monkeypatch, capsys):
+    monkeypatch.setattr(run, "execute", lambda *words: None)
+    monkeypatch.setattr(run, "stale_hours", lambda lake, since: ({"2026-01-06-07:00": "a"}, 0))
+    assert run.main(["--from", "2026-01-07", "--to", "2026-01-07"], today=TODAY) == 1
+    assert "2026-01-06-07:00" in capsys.readouterr().err
 
 
 JOB = """

@@ -27,9 +27,9 @@ from fallrisk_assets.mobility.feature_names import (
 )
 from fallrisk_assets.mobility.features import CHUNK_WINDOWS, fft_length
 
-#: Sums may be taken in another order. A kernel with this that another calls must be inlined: of a callee there
-#: are two copies, compiled in different company, and which of them runs depends on whether numba's cache was
-#: cold, so that the last bits of the same rows would differ between the first process and all later ones.
+#: Sums may be taken in another order. A kernel with this that another calls must be inlined: of a callee
+#: there are two copies, compiled in different company, and which of them runs depends on whether numba's
+#: cache was cold: the last bits of the same rows would differ between the first process and all later ones.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
 _N_STATISTICS = len(STATISTICS)
 _AT = {name: i for i, name in enumerate(STATISTICS)}

@@ -18,6 +18,7 @@ from fallrisk_assets.clinic.identity import FOREVER_US, Assignment, resolve_assi
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import device_bucket, hour_range
+from fallrisk_assets.sensors import stale_hours
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
     Telemetry,
@@ -149,13 +150,20 @@ def test_running_again_changes_nothing_and_keeps_the_files(whole_day, cohort):
     assert {f.path for f in lake.files(Telemetry, DAY)} == files, "unchanged buckets are not rewritten"
 
 
-def test_hours_one_by_one_in_any_order_give_what_the_range_gives(whole_day, cohort):
+@pytest.mark.parametrize("order", ["forward", "backward", "shuffled"])
+def test_hours_one_by_one_in_any_order_and_the_stale_ones_again_give_what_the_range_gives(
+    order, whole_day, cohort
+):
     lake, _ = whole_day
-    keys = list(DAY)
-    random.Random(3).shuffle(keys)
-    for _ in range(2):  # the first pass registers drops that belong to hours already made
-        for key in keys:
-            single, _ = ingest(cohort, [key], lake="single")
+    keys = sorted(DAY, reverse=order == "backward")
+    if order == "shuffled":
+        random.Random(3).shuffle(keys)
+    for key in keys:
+        single, _ = ingest(cohort, [key], lake=order)
+    # A drop that is registered later than an hour that it has samples of makes that hour stale.
+    while stale := sorted(set(stale_hours(single, 0)[0]) & set(DAY)):
+        for key in stale:
+            ingest(cohort, [key], lake=order)
     assert hashes(single) == hashes(lake)
 
 
