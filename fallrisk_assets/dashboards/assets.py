@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._check import CheckError
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.check_history import day_outcomes
@@ -79,13 +80,18 @@ def _days(folder: Path) -> list[DayEntry]:
 
 
 def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
-    """Return every check of the code location; without one (a bare run), the contracts' checks."""
+    """Return the checks of hours and days of the code location; without one, those of the contracts."""
     try:
-        keys = context.repository_def.asset_graph.asset_check_keys
+        return checks_with_partitions(context.repository_def.asset_graph)
     except CheckError:  # a job that was built in memory has no repository
         return [
             dg.AssetCheckKey(dg.AssetKey(asset_key(model)), CONTRACT_CHECK) for model in (*HOURLY, *DAILY)
         ]
+
+
+def checks_with_partitions(graph: AssetGraph) -> list[dg.AssetCheckKey]:
+    """Return the checks that are run for an hour or a day; one of a whole asset says nothing about a day."""
+    keys = [key for key in graph.asset_check_keys if graph.get_check_spec(key).partitions_def is not None]
     return sorted(keys, key=lambda key: (key.asset_key.path, key.name))
 
 

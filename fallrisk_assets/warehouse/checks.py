@@ -48,7 +48,8 @@ def sql_check(
         warehouse: Warehouse = context.resources.warehouse
         keys = list(context.op_execution_context.partition_keys)
         broken = {key: broken_rows(warehouse, query, key) for key in (keys if "?" in query else keys[-1:])}
-        if len(keys) > 1:  # a range: the result below would be recorded without a partition
+        # The result of a range, be it of one day, is recorded without a partition.
+        if not context.op_execution_context.has_partition_key:
             for key in keys:
                 rows = broken.get(key, broken[keys[-1]])
                 context.op_execution_context.log_event(

@@ -13,7 +13,7 @@ import pytest
 
 from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.contract import ContractType, columns_of, conform
-from fallrisk_assets.dashboards.assets import FOLDER, asset_key, day_page
+from fallrisk_assets.dashboards.assets import FOLDER, asset_key, checks_with_partitions, day_page
 from fallrisk_assets.dashboards.check_history import day_outcomes
 from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.model import DayModel
@@ -233,6 +233,21 @@ def test_the_page_waits_for_every_table_whose_rows_it_counts() -> None:
     upstream = {dep.asset_key.to_user_string() for spec in day_page.specs for dep in spec.deps}
     assert {asset_key(model) for model in (*HOURLY, *DAILY)} <= upstream
     assert "raw_telemetry" in upstream
+
+
+def test_a_check_without_partitions_is_left_off_the_page_of_a_day() -> None:
+    @dg.asset_check(asset="day_page", partitions_def=daily)
+    def of_a_day() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset="day_page")
+    def of_the_asset() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    resources = {"lake": Lake(), "reports": Reports()}
+    defs = dg.Definitions(assets=[day_page], asset_checks=[of_a_day, of_the_asset], resources=resources)
+    shown = checks_with_partitions(defs.get_repository_def().asset_graph)
+    assert [key.name for key in shown] == ["of_a_day"]
 
 
 def test_hourly_checks_are_folded_into_one_sentence_for_the_day() -> None:

@@ -125,6 +125,14 @@ def test_every_check_speaks_for_every_day_of_a_range(ran):
         assert {(name, day) for day in DAYS} <= said
 
 
+def test_every_check_speaks_for_the_day_of_a_range_of_one_day(lake, tmp_path):
+    result = run(lake, Warehouse(folder=str(tmp_path)), DAYS[0], DAYS[0])
+    assert result.success
+    said = {(e.check_name, e.partition) for e in result.get_asset_check_evaluations()}
+    for name in {name for name, _ in said}:
+        assert (name, DAYS[0]) in said
+
+
 def test_days_run_one_by_one_and_backwards_end_in_the_same_tables(ran, lake, tmp_path):
     other = Warehouse(folder=str(tmp_path))
     for day in reversed(DAYS):
