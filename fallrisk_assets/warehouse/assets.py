@@ -8,7 +8,7 @@ and of runs ends in the same rows.
 """
 
 from collections import Counter
-from datetime import UTC, date
+from datetime import date
 
 import dagster as dg
 import pyarrow as pa
@@ -36,9 +36,9 @@ from fallrisk_assets.warehouse.contract import (
     FactRiskScore,
 )
 from fallrisk_assets.warehouse.dimensions import (
-    FirmwareSeen,
     Wearers,
     device_versions,
+    firmware_seen,
     patient_versions,
 )
 from fallrisk_assets.warehouse.dimensions import dim_device as device_rows
@@ -56,7 +56,8 @@ _PATIENTS = dg.AssetDep("patients", partition_mapping=_EVERY_DAY)
 _ASSIGNMENTS = dg.AssetDep("device_assignment", partition_mapping=_EVERY_DAY)
 
 _FIRMWARE = """
-SELECT device_id, firmware_since, firmware FROM fact_device_day WHERE firmware_since IS NOT NULL
+SELECT device_id, firmware_since, firmware, firmware_changes FROM fact_device_day
+WHERE firmware_since IS NOT NULL
 """
 
 
@@ -122,11 +123,8 @@ def fact_device_day(
 def dim_device(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
 ) -> None:
-    """Folded again from the assignments and from the firmware that every device-day reported."""
-    reported = [
-        FirmwareSeen(row["device_id"], row["firmware_since"].astimezone(UTC), row["firmware"])
-        for row in warehouse.query(_FIRMWARE).to_pylist()
-    ]
+    """Folded again from the assignments and from every change of firmware that device-days tell."""
+    reported = firmware_seen(warehouse.query(_FIRMWARE).to_pylist())
     versions = device_versions(resolve_assignments(latest_snapshot(lake, DeviceAssignment)), reported)
     _for_every_key(publication, device_rows(versions, Wearers(_patient_history(lake))), "is_current")
 

@@ -274,6 +274,12 @@ class FactDeviceDay(Contract):
     )
     position: String = column(28, "Where it was worn last", nullable=True)
     is_final: Bool = column(29, "Whether every hour's watermark has passed")
+    firmware_changes: String = column(
+        30,
+        "The device's changes of firmware while this wearer wore it, the day's first report included: "
+        "JSON [[instant, firmware], …]; an hour tells its last. Null where none",
+        nullable=True,
+    )
 
 
 TABLES = (DimDate, DimSite, DimPatient, DimDevice, FactRiskScore, FactAlert, FactDeviceDay)

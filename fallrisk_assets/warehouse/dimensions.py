@@ -4,6 +4,7 @@ Here: which attributes each dimension tracks and where a version begins. Not her
 (`history.py`), days (`calendar.py`), facts (`facts.py`).
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,24 @@ class FirmwareSeen:
     device_id: str
     since: datetime
     firmware: str
+
+
+def firmware_seen(device_days: Iterable[Mapping[str, Any]]) -> list[FirmwareSeen]:
+    """Return every change of firmware that device-days tell.
+
+    Args:
+        device_days: `FactDeviceDay` rows of any number of days: device_id, firmware_changes, firmware and
+            firmware_since. Days published before changes were told tell their last firmware only.
+    """
+    seen = []
+    for row in device_days:
+        device_id = row["device_id"]
+        if row["firmware_changes"] is not None:
+            told = json.loads(row["firmware_changes"])
+            seen += [FirmwareSeen(device_id, datetime.fromisoformat(at), firmware) for at, firmware in told]
+        elif row["firmware_since"] is not None:
+            seen.append(FirmwareSeen(device_id, row["firmware_since"].astimezone(UTC), row["firmware"]))
+    return seen
 
 
 def device_versions(

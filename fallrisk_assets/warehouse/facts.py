@@ -4,10 +4,11 @@ Here: curated rows of one day to fact rows. Not here: dimensions (`dimensions.py
 (`views/*.sql`). A measure that was not taken stays null.
 """
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -112,8 +113,15 @@ def fact_device_day(
         assignments: disjoint intervals by device; a wearer's day begins when the device is handed over.
     """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    reports: dict[str, list[tuple[datetime, str, str]]] = {}
     for row in coverage.to_pylist():
-        groups.setdefault((row["device_id"], row["patient_id"] or ""), []).append(row)
+        device_id, wearable = row["device_id"], row["patient_id"] or ""
+        groups.setdefault((device_id, wearable), []).append(row)
+        if row["firmware"] is not None:
+            begin = _begin_of_wear([row], wearable, assignments.get(device_id, ()))
+            since = begin if wearable else row["first_ts"]  # nobody's time begins within an hour untold
+            reports.setdefault(device_id, []).append((since, wearable, row["firmware"]))
+    changes = {device_id: _firmware_changes(seen) for device_id, seen in reports.items()}
     rows = []
     for (device_id, wearable), hours in sorted(groups.items()):
         hours.sort(key=lambda row: row["hour"])
@@ -129,9 +137,27 @@ def fact_device_day(
                 "wearable_patient_id": wearable,
                 **_sums(hours),
                 **_states(hours),
+                "firmware_changes": changes.get(device_id, {}).get(wearable),
             }
         )
     return pa.Table.from_pylist(rows, schema=arrow_schema(FactDeviceDay))
+
+
+def _firmware_changes(reports: Sequence[tuple[datetime, str, str]]) -> dict[str, str]:
+    """Return by wearer the changes of one device's firmware as JSON, `[[instant, firmware], …]` in order.
+
+    They are looked for across wearers: who wears a device again may find another firmware on it.
+
+    Args:
+        reports: Since when, worn by whom, which firmware; an hour each, in any order.
+    """
+    changes: dict[str, list[tuple[str, str]]] = {}
+    before = None
+    for since, wearable, firmware in sorted(reports):
+        if firmware != before:
+            changes.setdefault(wearable, []).append((since.astimezone(UTC).isoformat(), firmware))
+        before = firmware
+    return {wearable: json.dumps(found) for wearable, found in changes.items()}
 
 
 def _begin_of_wear(

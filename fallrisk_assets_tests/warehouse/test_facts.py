@@ -3,11 +3,18 @@
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.identity import resolve_assignments
 from fallrisk_assets.validation import validate
 from fallrisk_assets.warehouse.contract import FactAlert, FactDeviceDay, FactRiskScore
-from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
+from fallrisk_assets.warehouse.dimensions import (
+    Wearers,
+    device_versions,
+    firmware_seen,
+    patient_versions,
+)
 from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day, fact_risk_score
 from fallrisk_assets.warehouse.history import natural_key
 from fallrisk_assets_tests.warehouse.rows import (
@@ -113,6 +120,57 @@ def test_the_firmware_of_the_day_is_the_last_one_since_it_was_sent_without_anoth
     hours = [device_hour(hour=hour, firmware=version) for hour, version in enumerate(versions)]
     [day] = device_days(*reversed(hours))
     assert (day["firmware"], day["firmware_since"]) == ("2.5.0", at(3))
+
+
+def firmware_history(*days: list[dict]) -> list[tuple]:
+    versions = device_versions({}, firmware_seen(row for day in days for row in day))
+    return [(version.valid_from, version.attributes["firmware"]) for version in versions]
+
+
+def test_every_change_of_firmware_within_a_day_reaches_the_history_of_the_device():
+    versions = ["1.0", "1.0", "2.0", "1.0", None, "1.0"]
+    hours = [device_hour(hour=8 + hour, firmware=version) for hour, version in enumerate(versions)]
+    days = device_days(*reversed(hours), assigned=(assignment(),))
+    assert firmware_history(days) == [(at(8), "1.0"), (at(10), "2.0"), (at(11), "1.0")]
+
+
+def test_a_change_of_firmware_is_told_though_others_wore_the_device_meanwhile():
+    worn = [(6, "pt-1", "1.0"), (7, "pt-2", "2.0"), (8, "pt-1", "1.0"), (9, "", "3.0")]
+    hours = [device_hour(patient=who, hour=hour, firmware=version) for hour, who, version in worn]
+    assigned = (assignment(end=7), assignment(patient="pt-2", start=7, end=8), assignment(start=8, end=9))
+    days = device_days(*hours, assigned=assigned)
+    assert firmware_history(days) == [(at(6), "1.0"), (at(7), "2.0"), (at(8), "1.0"), (at(9), "3.0")]
+
+
+def test_firmware_that_comes_with_a_handover_belongs_to_the_new_wearer_from_that_minute_on():
+    hours = [device_hour(hour=12, firmware="1.0"), device_hour(patient="pt-2", hour=12, firmware="0.9")]
+    assigned = (assignment(end=12.5), assignment(patient="pt-2", start=12.5))
+    days = device_days(*hours, assigned=assigned)
+    assert firmware_history(days) == [(at(12), "1.0"), (at(12.5), "0.9")]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.sampled_from(["1.0", "2.0", "3.0", None]), min_size=24, max_size=24),
+    st.lists(st.sampled_from(["pt-1", "pt-2"]), min_size=24, max_size=24),
+    st.randoms(use_true_random=False),
+)
+def test_the_history_names_at_each_hour_the_firmware_that_was_reported_last(versions, wearers, random):
+    hours = [
+        device_hour(patient=who, hour=hour, firmware=version)
+        for hour, (who, version) in enumerate(zip(wearers, versions, strict=True))
+    ]
+    random.shuffle(hours)
+    history = firmware_history(device_days(*hours))
+    last = None
+    for hour, version in enumerate(versions):
+        last = version or last
+        assert next((v for since, v in reversed(history) if since <= at(hour)), None) == last
+
+
+def test_a_day_that_was_published_without_its_changes_tells_its_last_firmware():
+    [day] = device_days(device_hour(hour=2, firmware="1.0"), device_hour(hour=3, firmware="2.0"))
+    assert firmware_history([{**day, "firmware_changes": None}]) == [(at(3), "2.0")]
 
 
 def test_an_alert_stands_in_the_day_once_as_it_was_last():
