@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
-from fallrisk_assets.clinic.identity import resolve_assignments
-from fallrisk_assets.clinic.snapshots import latest_snapshot, snapshots
+from fallrisk_assets.clinic.identity import Assignment, resolve_assignments
+from fallrisk_assets.clinic.snapshots import snapshots
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import daily, hours_of_day
 from fallrisk_assets.previews import bars
@@ -67,6 +67,15 @@ def _patient_history(lake: Lake) -> list[Version]:
     return patient_versions(rows, horizon=date.fromisoformat(lake.ledger.keys(Patients)[-1]))
 
 
+def assignments_of(lake: Lake) -> dict[str, list[Assignment]]:
+    """Return who wore each device when, from the union of all files: as samples and alerts are attributed.
+
+    Raises:
+        MissingPartition: no file has been published yet.
+    """
+    return resolve_assignments(snapshots(lake, DeviceAssignment))
+
+
 def _for_every_key(publication: WarehousePublication, rows: pa.Table, by: str) -> None:
     counts = _counts(rows, by)
     for key in publication.keys:
@@ -108,7 +117,7 @@ def fact_device_day(
 ) -> None:
     """The day's hours of each device and wearer, added up."""
     wearers = Wearers(_patient_history(lake))
-    assignments = resolve_assignments(latest_snapshot(lake, DeviceAssignment))
+    assignments = assignments_of(lake)
     for key in publication.keys:
         coverage = lake.read(DeviceHourCoverage, hours_of_day(key))
         rows = device_day_rows(coverage, date.fromisoformat(key), wearers, assignments)
@@ -125,7 +134,7 @@ def dim_device(
 ) -> None:
     """Folded again from the assignments and from every change of firmware that device-days tell."""
     reported = firmware_seen(warehouse.query(_FIRMWARE).to_pylist())
-    versions = device_versions(resolve_assignments(latest_snapshot(lake, DeviceAssignment)), reported)
+    versions = device_versions(assignments_of(lake), reported)
     _for_every_key(publication, device_rows(versions, Wearers(_patient_history(lake))), "is_current")
 
 

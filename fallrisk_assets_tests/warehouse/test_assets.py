@@ -1,12 +1,16 @@
 """The warehouse's assets: from published days to tables, checks and a snapshot."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import permutations
 
 import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
+from fallrisk_assets.clinic.identity import Assignment, interval_us, resolve_assignments
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import hour_key, hours_of_day
 from fallrisk_assets.risk.contract import FallRiskIndex
@@ -50,7 +54,10 @@ def publish(lake: Lake, model, slices: dict, keys: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory) -> Lake:
-    """Two days of two patients; a device handed over at noon, a move, a fall and a day without a score."""
+    """Two days of two patients; a device handed over at noon, a move, a fall and a day without a score.
+
+    The second day's file of assignments is truncated: the devices of the first are not in it.
+    """
     lake = Lake(root=str(tmp_path_factory.mktemp("lake")))
     hours = [hour for day in DAYS for hour in hours_of_day(day)]
     ben = patient("PAT000002", "pt-2", birth_date=at(0).date().replace(year=1961, day=6))
@@ -64,7 +71,8 @@ def lake(tmp_path_factory) -> Lake:
         DAYS,
     )
     worn = [assignment(end=12), assignment(patient="pt-2", start=12)]
-    publish(lake, DeviceAssignment, {DAYS[0]: assignments(*worn)}, DAYS)
+    other = {**assignment("imu-2", "pt-2", start=20), "snapshot_date": DAY + timedelta(1)}  # and nothing else
+    publish(lake, DeviceAssignment, {DAYS[0]: assignments(*worn), DAYS[1]: assignments(other)}, DAYS)
     covered = {
         11: device_hour(hour=11),
         12: device_hour(patient="pt-2", hour=12),
@@ -112,7 +120,7 @@ def test_a_range_of_days_fills_every_table_and_every_check_passes(ran):
     assert rows == {
         "dim_site": 2,
         "dim_patient": 4,
-        "dim_device": 4,
+        "dim_device": 5,
         "fact_risk_score": 4,
         "fact_alert": 2,
         "fact_device_day": 3,
@@ -244,3 +252,56 @@ def test_refolding_after_a_late_snapshot_changes_the_past_and_keeps_the_rest(lak
 
 def test_the_published_rows_are_those_of_the_day_alone(ran):
     assert set(ran[0].read(FactDeviceDay, [DAYS[1]])["day"].to_pylist()) == {DAY + timedelta(days=1)}
+
+
+FILES = {
+    "2026-01-05": [assignment(end=12), assignment("imu-2", "pt-2")],
+    "2026-01-06": [{**assignment(patient="pt-2", start=12), "corrected_at": at(30)}],
+    "2026-01-07": [{**assignment(end=10), "corrected_at": at(50)}, assignment("imu-3", start=48, end=60)],
+}
+
+
+def with_files(folder, *days: str) -> Lake:
+    """Return a lake that got the clinic's files of these days, one after the other."""
+    lake = Lake(root=str(folder))
+    for day in days:
+        received = {"snapshot_date": date.fromisoformat(day)}
+        publish(lake, DeviceAssignment, {day: assignments(*({**r, **received} for r in FILES[day]))}, [day])
+    return lake
+
+
+@pytest.mark.parametrize("order", list(permutations(FILES)), ids="-".join)
+def test_assignment_files_in_any_order_of_arrival_give_the_same_devices(order, tmp_path):
+    assert assets.assignments_of(with_files(tmp_path, *order)) == {
+        "imu-1": [worn("pt-1", 0, 10), worn("pt-2", 12)],
+        "imu-2": [worn("pt-2", 0)],
+        "imu-3": [worn("pt-1", 48, 60)],
+    }
+
+
+def worn(patient: str, start: float, end: float | None = None) -> Assignment:
+    from_us, to_us = interval_us({"valid_from": at(start), "valid_to": None if end is None else at(end)})
+    return Assignment(patient, from_us, to_us, "waist")
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from([row for rows in FILES.values() for row in rows]),
+            max_size=4,
+            unique_by=lambda row: (row["device_id"], row["valid_from"]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_the_warehouse_and_the_samples_name_the_same_wearers_whatever_files_came(tmp_path_factory, files):
+    lake = Lake(root=str(tmp_path_factory.mktemp("files")))
+    for number, rows in enumerate(files):
+        day = DAY + timedelta(number)
+        table = assignments(*({**row, "snapshot_date": day} for row in rows))
+        publish(lake, DeviceAssignment, {str(day): table}, [str(day)])
+    everything = lake.read(DeviceAssignment, lake.ledger.keys(DeviceAssignment))  # as telemetry reads them
+    assert assets.assignments_of(lake) == resolve_assignments(everything)
