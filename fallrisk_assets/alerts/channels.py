@@ -56,16 +56,17 @@ class FileChannel:
     def send(self, message: Message, address: str) -> None:
         """Append one line and see it to the disk."""
         del address
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"headline": message.headline, **message.data}, separators=(",", ":")) + "\n"
-        file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(file, line.encode())
-            os.fsync(file)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(file, line.encode())
+                os.fsync(file)
+            finally:
+                os.close(file)
         except OSError as error:
             raise TransientFailure(f"{self.path}: {error.strerror}") from error
-        finally:
-            os.close(file)
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,11 @@ class SmtpChannel:
         mail = EmailMessage()
         try:
             mail["From"], mail["To"], mail["Subject"] = self.sender, address, message.headline
-        except ValueError as error:
-            raise PermanentFailure("SMTP: the address is not one") from error
+            usable = [bool(one.username) for one in mail["To"].addresses] == [True]
+        except Exception as error:  # the library's parser trips over `ward-1@` and `a@[` in many ways
+            raise PermanentFailure(f"SMTP: the address is not one ({type(error).__name__})") from error
+        if not usable:
+            raise PermanentFailure("SMTP: the address is not one")
         mail["Message-ID"] = f"<{message.idempotency_key}@{self.sender.rpartition('@')[2]}>"
         mail["X-Idempotency-Key"] = message.idempotency_key
         mail.set_content(message.text)
@@ -157,7 +161,12 @@ class WebhookChannel:
 
     def send(self, message: Message, address: str) -> None:
         """POST once. 408, 409, 425, 429, 5xx and lost connections are transient, other refusals permanent."""
-        if urlsplit(address).scheme not in ("https", "http") or not urlsplit(address).hostname:
+        try:
+            parts = urlsplit(address)
+            usable = parts.scheme in ("https", "http") and bool(parts.hostname)
+        except ValueError:  # `http://[::1`
+            usable = False
+        if not usable:
             raise PermanentFailure("webhook: the address is no http(s) URL")
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
         if self.token:

@@ -137,7 +137,7 @@ def received_at(lake: Lake, alerts: Sequence[dict], since: datetime) -> dict[str
 
 
 def _ops_pages(report: Report, received: Mapping[str, datetime], ops: Contact, now: datetime) -> list[Page]:
-    """What whoever runs the platform has to hear of: critical pages that failed, falls that came too late.
+    """What whoever runs the platform has to hear of: pages that failed, falls that came too late.
 
     Falls that could be known long ago are a backfill's, and no news.
     """
@@ -151,7 +151,7 @@ def _ops_pages(report: Report, received: Mapping[str, datetime], ops: Contact, n
             detail=f"alert {page.alert_id}, level {page.level}, by {page.channel}: {why}",
         )
         for page, why in report.failed
-        if page.severity == "critical" and page.contact_id != ops.contact_id
+        if page.contact_id != ops.contact_id
     ]
     late = sorted(
         page.alert_id

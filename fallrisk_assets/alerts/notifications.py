@@ -37,7 +37,7 @@ _WORDS = {
     "RUN_FAILED": "Run failed",
     "CHECK_FAILED": "Check failed",
     "SENSOR_FAILED": "Sensor failed",
-    "PAGE_FAILED": "Critical page not delivered",
+    "PAGE_FAILED": "Page not delivered",
     "FALLS_TOO_OLD": "Critical falls too old to page",
 }
 

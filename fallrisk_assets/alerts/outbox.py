@@ -1,7 +1,7 @@
 """The delivery ledger: what was to be told, what was tried, what arrived.
 
-Belongs here: an append-only SQLite file, deduplication, staleness, quiet hours, retries. Does not belong
-here: what is worth telling (`notifications`) and how it leaves (`channels`).
+Belongs here: an append-only SQLite file and deduplication. Does not belong here: what is worth telling
+(`notifications`), whether a page leaves now (`attempts`) and how (`channels`).
 
 The ledger is never rebuilt: partitions may be recomputed at will, but a nurse's phone has rung or it has not.
 Sending comes before marking, so a crash between the two sends again, with the same idempotency key: at least
@@ -18,38 +18,28 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fallrisk_assets.alerts.channels import Channel, PermanentFailure, TransientFailure
+from fallrisk_assets.alerts.attempts import (
+    FAILED,
+    PENDING,
+    SENT,
+    SUPPRESSED_DUPLICATE,
+    SUPPRESSED_STALE,
+    WITHDRAWN,
+    Delivery,
+    attempt,
+)
+from fallrisk_assets.alerts.channels import Channel
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.escalation import Ladder
-from fallrisk_assets.alerts.notifications import Page, message_of
+from fallrisk_assets.alerts.notifications import Page
 from fallrisk_assets.alerts.outbox_schema import NAMES, REFERENCE_FROM, SAME_AS, SCHEMA, TWIN
-from fallrisk_assets.alerts.rules import RULES
-
-PENDING, SENT, FAILED = "PENDING", "SENT", "FAILED"
-SUPPRESSED_STALE, SUPPRESSED_DUPLICATE, WITHDRAWN = "SUPPRESSED_STALE", "SUPPRESSED_DUPLICATE", "WITHDRAWN"
 
 CRITICAL, STOPPED, HELD = "CRITICAL", "STOPPED", "HELD"
 """Notes about an alert: it escalates; nobody else is to be told; nobody before some time."""
 
-RETRY_FIRST = timedelta(seconds=15)
-RETRY_LONGEST = timedelta(minutes=10)
-
 
 class OutboxBusy(RuntimeError):
     """Another process is delivering from the same outbox."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A page in the ledger with its latest state and since when it has it."""
-
-    page: Page
-    state: str
-    state_at: datetime
-    attempt: int
-    next_attempt_at: datetime | None
-    fresh_from: datetime
-    detail: str
 
 
 @dataclass
@@ -284,11 +274,11 @@ class Ledger:
             ]
             due.sort(key=lambda d: d.page.severity != "critical")
             for delivery in due:
-                state, next_at, fresh_from, detail = self._try(delivery, now, channels, addresses, link)
+                state, next_at, fresh_from, detail = attempt(delivery, now, channels, addresses, link)
                 with self._transaction() as db:
-                    attempt = delivery.attempt + (state in (SENT, FAILED) or detail.startswith("retry"))
+                    tries = delivery.attempt + (state in (SENT, FAILED) or detail.startswith("retry"))
                     key = delivery.page.idempotency_key
-                    _append(db, key, now, state, attempt, next_at, fresh_from, detail)
+                    _append(db, key, now, state, tries, next_at, fresh_from, detail)
                 report.states[state] += 1
                 page = delivery.page
                 if state == SUPPRESSED_STALE:
@@ -297,44 +287,6 @@ class Ledger:
                     report.failed.append((page, detail))
                     report.failures.append(f"{page.rule} {page.alert_id} by {page.channel}: {detail}")
         return report
-
-    def _try(
-        self,
-        delivery: Delivery,
-        now: datetime,
-        channels: Mapping[str, Channel],
-        addresses: Mapping[str, Contact],
-        link: str,
-    ) -> tuple[str, datetime | None, datetime, str]:
-        """Send one page unless it must not or cannot be; returns state, next attempt, fresh from, detail."""
-        page, fresh = delivery.page, delivery.fresh_from
-        rule = RULES.get(page.rule)
-        # What is critical has no quiet hours to wait for: its age is its age.
-        ancient = rule and page.severity == "critical" and now - page.opened_at > rule.ceiling
-        if now - fresh > page.stale_after or ancient:
-            if delivery.attempt:
-                return FAILED, None, fresh, f"given up after {delivery.attempt} attempts: {delivery.detail}"
-            age = now - (page.opened_at if ancient else fresh)
-            return SUPPRESSED_STALE, None, fresh, f"{age.total_seconds() / 60:.0f} min old when sent"
-        contact = addresses.get(page.contact_id)
-        if contact is None:
-            return FAILED, None, fresh, "the contact is no longer on file"
-        quiet_until = None if page.severity == "critical" else contact.quiet_until(now)
-        if quiet_until is not None:
-            return PENDING, quiet_until, quiet_until, "quiet hours"
-        channel = channels.get(page.channel)
-        if channel is None:
-            return FAILED, None, fresh, f"no channel {page.channel} is configured"
-        try:
-            channel.send(message_of(page, link), contact.address)
-        except TransientFailure as failure:
-            wait = min(RETRY_FIRST * 2**delivery.attempt, RETRY_LONGEST)
-            if failure.retry_after_s is not None:
-                wait = min(max(wait, timedelta(seconds=failure.retry_after_s)), RETRY_LONGEST)
-            return PENDING, now + wait, fresh, f"retry: {failure}"
-        except PermanentFailure as failure:
-            return FAILED, None, fresh, str(failure)
-        return SENT, None, fresh, ""
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -5,11 +5,13 @@ CSV itself (`csv_file.py`), what the rows mean together (`identity.py`), landing
 (`assets.py`).
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -173,7 +175,8 @@ def parse_care_contacts(
 
     Returns:
         A `CareContacts` and an `IdentityQuarantine` table. Of contacts with the same patient, order, role
-        and channel the first is kept and the others are CONTACT_DUPLICATE.
+        and channel the first is kept and the others are CONTACT_DUPLICATE; an e-mail or web address that
+        cannot be one is ADDRESS_INVALID.
     """
     known = frozenset(patient_ids)
     seen: set[tuple[object, ...]] = set()
@@ -188,7 +191,7 @@ def parse_care_contacts(
         role = cells.one_of("role", CONTACT_ROLES, {"on_call": "on-call", "oncall": "on-call"})
         channel = cells.one_of("channel", CONTACT_CHANNELS)
         quiet_from, quiet_to = _quiet_hours(cells)
-        address = cells.text("address")
+        address = _address(channel, cells.text("address"))
         key = (patient_id, order, role, channel)
         if key in seen:
             raise CellError("CONTACT_DUPLICATE", "patient, order, role and channel stand on an earlier line")
@@ -209,6 +212,38 @@ def parse_care_contacts(
     table = pa.Table.from_pylist([row for _, row in rows], schema=arrow_schema(CareContacts))
     sort = [(name, "ascending") for name in ("patient_id", "contact_order", "role", "channel")]
     return table.sort_by(sort), quarantine_table(file, [*refusals, *refused], snapshot_date)
+
+
+_MAIL_ADDRESS = re.compile(
+    r"""[^\s@<>()\[\]\\,;:".]+ (\.[^\s@<>()\[\]\\,;:".]+)* @ (?!-)[\w-]{1,63} (\.(?!-)[\w-]{1,63})*""", re.X
+)
+"""A dot-atom at a domain (RFC 5322, 3.4.1), letters of any script: quoted local parts and address literals
+are left out, which no ward uses and mail servers refuse."""
+_LONGEST_MAIL_ADDRESS = 254
+"""Characters: RFC 5321, 4.5.3.1.3, less the angle brackets."""
+
+
+def _address(channel: str, address: str) -> str:
+    """Refuse an address to which nothing can ever be sent on its channel; others are tried when needed."""
+    if channel == "email":
+        if len(address) > _LONGEST_MAIL_ADDRESS or not _MAIL_ADDRESS.fullmatch(address):
+            raise CellError("ADDRESS_INVALID", "address is not of the form name@host")
+    elif channel == "webhook" and not _is_web_address(address):
+        raise CellError("ADDRESS_INVALID", "address is not of the form https://host/path")
+    return address
+
+
+def _is_web_address(address: str) -> bool:
+    """Whether a request can be made to it (RFC 3986: ASCII without blanks, a host, a port up to 65535)."""
+    if not re.fullmatch(r"https?://[!-~]+", address, re.IGNORECASE):
+        return False
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # an unclosed bracket, a port that is no number
+        return False
+    labels = [""] if not host else host.removesuffix(".").split(".")
+    return port != 0 and (":" in host or all(0 < len(label) <= 63 for label in labels))
 
 
 def _quiet_hours(cells: Cells) -> tuple[str | None, str | None]:

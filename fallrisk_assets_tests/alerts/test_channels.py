@@ -185,7 +185,26 @@ def test_a_webhook_may_say_how_long_to_wait(hook: Hook) -> None:
     assert caught.value.retry_after_s == 90
 
 
-@pytest.mark.parametrize("address", ["ftp://host/x", "file:///etc/passwd", "nurse", "http://"])
+@pytest.mark.parametrize("address", ["ward-1@", "a@[", "<", "@", '"', "undisclosed:;"])
+def test_an_address_that_cannot_be_one_is_refused_by_the_mail_channel(
+    address: str, mailbox: tuple[Mailbox, SmtpChannel]
+) -> None:
+    handler, channel = mailbox
+    with pytest.raises(PermanentFailure):
+        channel.send(MESSAGE, address)
+    assert handler.mails == []
+
+
+def test_a_messages_file_that_cannot_be_written_is_transient(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for path in (tmp_path / "taken" / "messages.jsonl", tmp_path):
+        with pytest.raises(TransientFailure):
+            FileChannel(path).send(MESSAGE, "")
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://host/x", "file:///etc/passwd", "nurse", "http://", "http://[::1", "http://x:y/"]
+)
 def test_an_address_that_is_no_web_address_is_refused(address: str) -> None:
     with pytest.raises(PermanentFailure):
         WebhookChannel().send(MESSAGE, address)

@@ -244,6 +244,20 @@ def test_a_page_that_fails_goes_to_the_next_contact_at_once_and_the_platform_hea
     assert world.counts()["FAILED"] == 2
 
 
+@pytest.mark.parametrize("severity", ["critical", "medium"])
+def test_one_mistyped_address_silences_nobody_else_and_the_platform_hears_of_it(
+    severity: str, world: World
+) -> None:
+    world.wire.failing = {"nurse": IndexError("string index out of range"), "patient": IndexError()}
+    row = world.rows()[0] | {"severity": severity}
+    other = row | {"alert_id": "00000000-0000-5000-8000-000000000002", "patient_id": "pt-2"}
+    world.run(FALL_AT + MINUTE, [row, other])
+    told = [(who, m["rule"]) for who, m in world.wire.sent]
+    assert ("ops", "FALL_DETECTED") in told, "another patient's page, who has no contact of its own"
+    assert ("ops", "PAGE_FAILED") in told
+    assert world.counts()["FAILED"] == 1
+
+
 def test_without_a_setting_every_channel_is_the_file(tmp_path: Path) -> None:
     outbox = OutboxResource(messages=str(tmp_path / "outbox.jsonl"))
     outbox.channels()["sms"].send(MESSAGE, "nobody")

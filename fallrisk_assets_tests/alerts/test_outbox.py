@@ -302,6 +302,36 @@ def test_one_failing_page_does_not_hold_up_the_others(ledger: Ledger) -> None:
     assert ledger.deliver(T0 + MINUTE, {"file": channel}, BOOK).states == {"FAILED": 1, "SENT": 1}
 
 
+@pytest.mark.parametrize(
+    "fault", [IndexError("nurse@example.org"), UnicodeError("nurse@example.org"), KeyError()]
+)
+def test_a_message_that_no_channel_can_make_is_a_lasting_failure_of_that_message_only(
+    fault: Exception, ledger: Ledger
+) -> None:
+    ledger.enqueue([*fall_pages(), *silence_pages()], T0)
+    report = ledger.deliver(T0 + MINUTE, {"file": Recorder(fault)}, BOOK)
+    assert report.states == {"FAILED": 1, "SENT": 1}
+    assert type(fault).__name__ in report.failures[0]
+    assert "example.org" not in report.failures[0]
+    assert ledger.deliver(T0 + 2 * MINUTE, {"file": Recorder()}, BOOK).states == {}
+
+
+def test_an_unknown_time_zone_costs_that_contacts_page_and_not_the_others(ledger: Ledger) -> None:
+    lost = contact(2, "nurse", quiet_from=time(21), quiet_to=time(7), time_zone="Mars/Olympus")
+    ledger.enqueue([*silence_pages(), *fall_pages()], T0)
+    report = ledger.deliver(T0 + MINUTE, {"file": Recorder()}, BOOK | {lost.contact_id: lost})
+    assert report.states == {"FAILED": 1, "SENT": 1}
+
+
+def test_an_outage_that_a_channel_did_not_put_into_words_is_tried_again(ledger: Ledger) -> None:
+    ledger.enqueue(fall_pages(), T0)
+    down = Recorder(ConnectionResetError("nurse@example.org"))
+    assert ledger.deliver(T0, {"file": down}, BOOK).states == {"PENDING": 1}
+    (waiting,) = ledger.deliveries("PENDING")
+    assert waiting.detail == "retry: ConnectionResetError"
+    assert ledger.deliver(T0 + MINUTE, {"file": down}, BOOK).states == {"SENT": 1}
+
+
 def test_critical_pages_leave_first(ledger: Ledger) -> None:
     channel = Recorder()
     early = ops_alert("RUN_FAILED", "telemetry_hourly", at=T0 - 30 * MINUTE, contact=OPS)

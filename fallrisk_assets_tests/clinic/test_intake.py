@@ -288,6 +288,49 @@ def test_a_faulty_contact_is_refused_with_its_reason(line, reason):
     assert reasons(refused) == {2: reason}
 
 
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        *(
+            ("email", a)
+            for a in ("ward-1@", "@clinic.example", "nobody", "a@b@c", "a b@c.example", "a@[", "a@b..c")
+        ),
+        *(
+            ("email", a)
+            for a in ("a.@c.example", "<a@c.example>", "a@b.c; d@e.f", "a@" + "x" * 64, "a@-b.example")
+        ),
+        *(
+            ("webhook", a)
+            for a in ("http://[::1", "http://", "ftp://host/x", "nurse", "http://x:99999/", "http://x:y/")
+        ),
+        *(("webhook", a) for a in ("http://exa mple/", "https://ex.org/ü", "http://x..y/", "http://x:0/")),
+    ],
+)
+def test_an_address_to_which_nothing_can_ever_be_sent_is_refused_and_not_quoted(channel, address):
+    rows, refused = contacts_file(f"PAT000001,nurse,{channel},{address},1,")
+    assert rows.num_rows == 0
+    assert reasons(refused) == {2: "ADDRESS_INVALID"}
+    assert address not in refused["detail"].to_pylist()[0]
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("email", "ward-1@clinic.example"),
+        ("email", "o'neil+night.ward_2@mailhost"),
+        ("email", "jörg@krankenhaus-süd.example"),
+        ("webhook", "https://clinic.example:8443/alerts?ward=1"),
+        ("webhook", "http://[::1]:8080/"),
+        ("webhook", "HTTP://127.0.0.1/x"),
+        ("file", "on-call-desk"),
+        ("sms", "+34600000002"),
+    ],
+)
+def test_an_address_that_may_be_right_is_kept_as_it_is(channel, address):
+    rows, _ = contacts_file(f"PAT000001,nurse,{channel},{address},1,")
+    assert rows["address"].to_pylist() == [address]
+
+
 def test_contacts_come_in_the_order_in_which_they_are_called():
     rows, _ = contacts_file(
         "PAT000001,on-call,sms,+34600000002,2,",
