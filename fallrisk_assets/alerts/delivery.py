@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.contacts import Contact, address_book, contacts_by_patient, time_zones
 from fallrisk_assets.alerts.escalation import next_pages
-from fallrisk_assets.alerts.notifications import Page, ops_alert, pages_of
+from fallrisk_assets.alerts.notifications import Page, critical_since, ops_alert, pages_of
 from fallrisk_assets.alerts.outbox import CRITICAL, HELD, STOPPED, Ledger, Report
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import CONTINUED, FALL_DETECTED, RESOLVED, RULES
@@ -94,7 +94,7 @@ def deliver(
 def note_states(ledger: Ledger, alerts: Sequence[dict], now: datetime) -> None:
     """Tell the ledger what the rows of alerts say about who has to hear of them: critical, held, stopped."""
     for alert in alerts:
-        if alert["severity"] != "critical" or now - alert["opened_at"] > FALL_CEILING:
+        if alert["severity"] != "critical" or now - critical_since(alert) > FALL_CEILING:
             continue
         ledger.note(alert["alert_id"], CRITICAL, now)
         if alert["snoozed_until"] is not None:
@@ -116,7 +116,8 @@ def received_at(lake: Lake, alerts: Sequence[dict], since: datetime) -> dict[str
     `since` are looked for: what was received before is too old to be told.
     """
     falls = [a for a in alerts if a["rule"] == FALL_DETECTED and a["device_id"]]
-    keys = sorted({hour_key(a["opened_at"]) for a in falls})
+    hours = {a["alert_id"]: hour_key(critical_since(a)) for a in falls}
+    keys = sorted(set(hours.values()))
     if not falls:
         return {}
     drops = lake.read(
@@ -132,7 +133,7 @@ def received_at(lake: Lake, alerts: Sequence[dict], since: datetime) -> dict[str
     for device, hour, at in zip(*(drops[name].to_pylist() for name in names), strict=True):
         place = (device, hour_key(hour))
         last[place] = max(at, last.get(place, at))
-    found = {a["alert_id"]: last.get((a["device_id"], hour_key(a["opened_at"]))) for a in falls}
+    found = {a["alert_id"]: last.get((a["device_id"], hours[a["alert_id"]])) for a in falls}
     return {alert_id: at for alert_id, at in found.items() if at is not None}
 
 

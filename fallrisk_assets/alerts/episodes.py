@@ -20,11 +20,8 @@ when the condition holds, as far as the observation knew; what people did about 
 counts for the later ones too.
 """
 
-import json
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from fallrisk_assets.alerts.actions import Action
@@ -37,139 +34,19 @@ from fallrisk_assets.alerts.rules import (
     ESCALATED,
     OPEN,
     OPENED,
+    RAISED,
     RESOLVED,
     RULES,
     SEVERITIES,
     SNOOZED,
     AlertRule,
 )
+from fallrisk_assets.alerts.values import Alert, Episode, Observation, Transition, alert_id
 
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/alert")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 SAME_OPENING = timedelta(minutes=1)
 """Two openings of one patient and rule closer than this are one: a re-decided fall moves by less."""
-
-
-@dataclass(frozen=True, order=True)
-class Observation:
-    """One thing seen that a rule is about, or (`clear`) that the condition is over.
-
-    Attributes:
-        at: when it was seen, UTC.
-        rule: name of the rule.
-        source_id: identity of what was seen; the same source counts once.
-        patient_id: wearable patient id; None for a device that nobody is assigned to.
-        device_id: the device; None when no device is involved.
-        severity: None: the rule's.
-        clear: True when this says that the condition no longer holds.
-        since: since when the condition holds, as far as whoever observed it knew, UTC.
-    """
-
-    at: datetime
-    rule: str
-    source_id: str
-    patient_id: str | None = None
-    device_id: str | None = None
-    severity: str | None = None
-    clear: bool = False
-    since: datetime | None = None
-
-    @property
-    def subject(self) -> str:
-        """Whom the alert is about: the patient, else the device."""
-        return self.patient_id or self.device_id or ""
-
-
-@dataclass(frozen=True)
-class Transition:
-    """A change of an alert: what, when (UTC), at which escalation level, by whom.
-
-    Attributes:
-        since: of OPENED and CONTINUES: since when the condition holds, where that is known.
-        next: of CONTINUED: id of the alert that goes on.
-    """
-
-    at: datetime
-    kind: str
-    level: int = 0
-    by: str | None = None
-    since: datetime | None = None
-    next: str | None = None
-
-    def as_dict(self) -> dict[str, str | int | None]:
-        """The form in the table; `since` and `next` only where there is one."""
-        plain: dict[str, str | int | None] = {
-            "kind": self.kind,
-            "at": self.at.isoformat(),
-            "level": self.level,
-            "by": self.by,
-        }
-        if self.since is not None:
-            plain["since"] = self.since.isoformat()
-        if self.next is not None:
-            plain["next"] = self.next
-        return plain
-
-
-@dataclass(frozen=True)
-class Episode:
-    """Observations of one alert.
-
-    Attributes:
-        run_start: when the run began that this is (a part of), as far as it is in sight.
-        continues: whether it goes on with a condition from where the run was cut.
-        seen: the observations, in time order.
-    """
-
-    run_start: datetime
-    continues: bool
-    seen: list[Observation]
-
-    @property
-    def opened_at(self) -> datetime:
-        """Time of the first observation."""
-        return self.seen[0].at
-
-
-@dataclass
-class Alert:
-    """One alert as of a time; fields as in the `alerts` table."""
-
-    alert_id: str
-    rule: str
-    patient_id: str | None
-    device_id: str | None
-    severity: str
-    opened_at: datetime
-    last_seen_at: datetime
-    n: int = 1
-    state: str = OPEN
-    escalation_level: int = 0
-    acknowledged_at: datetime | None = None
-    assigned_to: str | None = None
-    snoozed_until: datetime | None = None
-    closed_at: datetime | None = None
-    notes: int = 0
-    source_ids: list[str] = field(default_factory=list)
-    transitions: list[Transition] = field(default_factory=list)
-
-    def transitions_json(self) -> str:
-        """All transitions so far as JSON, oldest first."""
-        return json.dumps([t.as_dict() for t in self.transitions], separators=(",", ":"))
-
-    def matters_in(self, start: datetime, end: datetime) -> bool:
-        """Whether the alert is unfinished, or changed in `[start, end)`.
-
-        Unfinished alerts count in every slice, because an escalation may have become due in the part of an
-        earlier slice that its watermark had not reached.
-        """
-        return self.closed_at is None or any(start <= t.at < end for t in self.transitions)
-
-
-def alert_id(subject: str, rule: str, opened_at: datetime) -> str:
-    """Identity of an alert: uuid5 of patient (or device), rule and opening."""
-    return str(uuid.uuid5(_NAMESPACE, f"{subject}|{rule}|{opened_at.astimezone(UTC).isoformat()}"))
 
 
 def fold(
@@ -289,11 +166,15 @@ def _alert(
     )
     alert.transitions = [Transition(first.at, CONTINUES if episode.continues else OPENED, since=first.since)]
     alert.transitions += [Transition(o.at, "REPEATED") for o in seen[1:]]
+    critical = [o.at for o in seen if (o.severity or rule.severity) == "critical"]
+    if critical and critical[0] > first.at:
+        alert.transitions.append(Transition(critical[0], RAISED))
     since = first.since if episode.continues else None
     own = [a for a in actions if _is_of(a, alert, until) or _carries_on(a, since, first.at)]
     ending = _ending(subject, seen, following, clears, rule, as_of)
     _apply_actions(alert, own, as_of, ending)
-    _escalate(alert, own, rule, as_of, ending.at if ending else None)
+    if critical:
+        _escalate(alert, own, rule, critical[0], as_of, ending.at if ending else None)
     alert.transitions.sort(key=lambda t: (t.at, t.kind, t.level, t.by or ""))
     return alert
 
@@ -379,15 +260,20 @@ def _apply_actions(alert: Alert, actions: list[Action], as_of: datetime, ending:
 
 
 def _escalate(
-    alert: Alert, actions: list[Action], rule: AlertRule, as_of: datetime, resolved_at: datetime | None
+    alert: Alert,
+    actions: list[Action],
+    rule: AlertRule,
+    critical_since: datetime,
+    as_of: datetime,
+    resolved_at: datetime | None,
 ) -> None:
     """Add the escalations that were due before `as_of`: a function of time, not of how often this ran."""
-    if rule.escalate_after is None or alert.severity != "critical":
+    if rule.escalate_after is None:
         return
     stops = [a.at for a in actions if a.kind in ("acknowledge", "assign", "close")]
     stop = min([*stops, resolved_at or as_of, as_of])
     snoozes = [(a.at, a.until) for a in actions if a.kind == "snooze" and a.until]
-    due = alert.opened_at + rule.escalate_after
+    due = critical_since + rule.escalate_after
     while alert.escalation_level < rule.max_level:
         for begins, ends in sorted(snoozes):
             if begins <= due < ends:

@@ -20,6 +20,9 @@ from fallrisk_assets.partitions import HOUR, hour_key, hour_range, window_of
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage
 
+ALERTS_VERSION = "2"
+"""Part of what an hour of alerts is made of: raise it when the fold's results change."""
+
 _SOURCES: dict[ContractType, tuple[tuple[ContractType, ...], int]] = {
     DeviceStates: ((DeviceHourCoverage,), LOOK_BACK_HOURS),
     Alerts: ((FallEvents, DeviceStates), HOURLY_LOOK_BACK // HOUR),
@@ -40,7 +43,10 @@ def input_hashes(lake: Lake, model: ContractType, keys: Collection[str]) -> dict
     content = {
         hour: _content(lake, sources, hour) for hour in {h for of_key in seen.values() for h in of_key}
     }
-    return {key: combined_hash(content[hour] for hour in of_key) for key, of_key in seen.items()}
+    version = [ALERTS_VERSION] if model is Alerts else []
+    return {
+        key: combined_hash([*version, *(content[hour] for hour in of_key)]) for key, of_key in seen.items()
+    }
 
 
 def stale_alert_hours(lake: Lake, changed_keys: Iterable[str]) -> list[str]:

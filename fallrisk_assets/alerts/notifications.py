@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fallrisk_assets.alerts.contacts import Contact, contact_id
-from fallrisk_assets.alerts.rules import CONTINUES, OPENED, RULES, AlertRule
+from fallrisk_assets.alerts.rules import CONTINUES, OPENED, RAISED, RULES, AlertRule
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/delivery")
 
@@ -50,7 +50,8 @@ class Page:
         subject: patient or device id (or job, check, sensor), as in the alert.
         at: time of the transition, UTC.
         known_at: when it could be known at the earliest; staleness counts from here.
-        opened_at: when the alert opened; of one that continues another: when that one may have opened.
+        opened_at: when the alert opened; of one that continues another: when that one may have opened; of
+            one that has become critical: when it did.
         covers_until: end of the time in which another page of the same subject, rule, transition, level and
             contact is a duplicate, even under another alert id.
     """
@@ -99,9 +100,9 @@ def pages_of(
     """The first page that each alert asks for, sent already or not: the outbox knows which.
 
     A critical alert starts at the patient's first contact (`escalation` tells the next). Others go to the
-    first nurse or on-call contact. Without a contact it is the fallback: an alert that nobody is told about
-    does not exist. An alert that continues another asks too, and the outbox knows whether anybody was told of
-    the condition before.
+    first nurse or on-call contact; one that has become critical asks as critical, from then on. Without a
+    contact it is the fallback: an alert that nobody is told about does not exist. An alert that continues
+    another asks too, and the outbox knows whether anybody was told of the condition before.
 
     Args:
         alerts: rows of `alerts` or `index_alerts`.
@@ -116,8 +117,10 @@ def pages_of(
     for row in alerts:
         rule, subject = rules[row["rule"]], row["patient_id"] or row["device_id"]
         called = list(contacts.get(row["patient_id"] or "", ()))
-        for transition in json.loads(row["transitions"]):
-            if transition["kind"] not in (OPENED, CONTINUES):
+        transitions = json.loads(row["transitions"])
+        raised = any(transition["kind"] == RAISED for transition in transitions)
+        for transition in transitions:
+            if transition["kind"] not in ((RAISED,) if raised else (OPENED, CONTINUES)):
                 continue
             # Whoever was told of a part of this condition was told of it within the longest part before.
             known_since = rule.longest_part if transition["kind"] == CONTINUES else timedelta(0)
@@ -126,6 +129,7 @@ def pages_of(
             else:
                 first = [*[c for c in called if c.role in _STAFF], fallback][0]
             at = datetime.fromisoformat(transition["at"])
+            began = at if raised else row["opened_at"]
             known_at = at + rule.known_after
             if (receipt := (received or {}).get(row["alert_id"])) is not None:
                 known_at = max(known_at, min(receipt, at + rule.ceiling - rule.stale_after))
@@ -140,14 +144,20 @@ def pages_of(
                     at=at,
                     known_at=known_at,
                     stale_after=rule.stale_after,
-                    opened_at=row["opened_at"] - known_since,
-                    covers_until=max(row["last_seen_at"], row["opened_at"] + rule.pages_cover),
+                    opened_at=began - known_since,
+                    covers_until=max(row["last_seen_at"], began + rule.pages_cover),
                     contact_id=first.contact_id,
                     channel=first.channel,
                     time_zone=(zones or {}).get(row["patient_id"] or "", "UTC"),
                 )
             )
     return pages
+
+
+def critical_since(row: Mapping[str, Any]) -> datetime:
+    """Since when an alert's row is critical, UTC: its opening, unless it was raised later."""
+    raised = [t["at"] for t in json.loads(row["transitions"]) if t["kind"] == RAISED]
+    return datetime.fromisoformat(raised[0]) if raised else row["opened_at"]
 
 
 def ops_contact(channel: str, address: str) -> Contact:

@@ -14,7 +14,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,7 +32,16 @@ from fallrisk_assets.alerts.channels import Channel
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.escalation import Ladder
 from fallrisk_assets.alerts.notifications import Page
-from fallrisk_assets.alerts.outbox_schema import NAMES, REFERENCE_FROM, SAME_AS, SCHEMA, TWIN
+from fallrisk_assets.alerts.outbox_schema import (
+    LADDERS,
+    NAMES,
+    OUTDONE,
+    REFERENCE_FROM,
+    SAME_AS,
+    SCHEMA,
+    TWIN,
+)
+from fallrisk_assets.alerts.rules import RAISED
 
 CRITICAL, STOPPED, HELD = "CRITICAL", "STOPPED", "HELD"
 """Notes about an alert: it escalates; nobody else is to be told; nobody before some time."""
@@ -104,7 +113,8 @@ class Ledger:
         A page whose subject, rule, transition, level and contact already have one, pending or sent, that
         covers overlapping time under another alert id is SUPPRESSED_DUPLICATE: late data may rename an
         alert, but the same fall rings once. An alert that CONTINUES another is its duplicate, and so is one
-        that continues a duplicate, as long as the page at the beginning of them all was or will be sent.
+        that continues a duplicate, as long as the page at the beginning of them all was or will be sent. A
+        critical page is no duplicate of one that is less: it takes the place of what still waits of that.
 
         Args:
             pages: any pages, known ones included.
@@ -116,20 +126,20 @@ class Ledger:
         report = Report()
         with self._transaction() as db:
             for page in pages:
-                row = _row_of(page)
-                names = ", ".join(row)
-                marks = ", ".join(f":{name}" for name in row)
-                inserted = db.execute(
-                    f"insert or ignore into deliveries ({names}, enqueued_at) values ({marks}, :now)",
-                    row | {"now": _text(now)},
-                )
-                if inserted.rowcount == 0:
+                row = _insert(db, page, now)
+                if row is None and page.severity == "critical" and _severity(db, page) != "critical":
+                    page = replace(page, transition=RAISED)
+                    row = _insert(db, page, now)
+                if row is None:
                     continue
                 twin = db.execute(TWIN, row).fetchone()
                 state = SUPPRESSED_DUPLICATE if twin else PENDING
                 detail = SAME_AS + twin["told_by"] if twin else ""
                 _append(db, row["idempotency_key"], now, state, 0, now, page.known_at, detail)
                 report.states[state] += 1
+                if page.severity == "critical":
+                    for less in db.execute(OUTDONE, row).fetchall():
+                        _withdraw(db, less, now, "told as critical")
         return report
 
     def withdraw(
@@ -151,9 +161,7 @@ class Ledger:
                     {"id": alert_id, "from": REFERENCE_FROM, "level": from_level},
                 ).fetchall()
                 for row in waiting:
-                    fresh = datetime.fromisoformat(row["fresh_from"])
-                    key, attempt = row["idempotency_key"], row["attempt"]
-                    _append(db, key, now, WITHDRAWN, attempt, None, fresh, why)
+                    _withdraw(db, row, now, why)
                     count += 1
         return count
 
@@ -170,17 +178,12 @@ class Ledger:
             )
 
     def ladders(self, since: datetime) -> list[Ladder]:
-        """Critical alerts that opened after a time and that nobody has acknowledged, oldest first.
+        """Alerts that became critical after a time and that nobody has acknowledged, oldest first.
 
         An alert that late data renamed has its pages under the old id: it stands where those do, and what
         was noted about either of the two counts for both.
         """
-        found = self._db.execute(
-            """select distinct d.alert_id, d.opened_at from deliveries d
-               join notes n on n.alert_id = d.alert_id and n.kind = 'CRITICAL'
-               where d.opened_at >= ? order by d.opened_at, d.alert_id""",
-            (_text(since),),
-        ).fetchall()
+        found = self._db.execute(LADDERS, (_text(since),)).fetchall()
         ladders = (self._ladder(row["alert_id"]) for row in found)
         return [ladder for ladder in ladders if ladder is not None]
 
@@ -193,7 +196,7 @@ class Ledger:
             if note["kind"] == STOPPED:
                 return None
             held = datetime.fromisoformat(note["until"]) if note["until"] else held
-        own = self.deliveries(alert_id=alert_id)
+        own = [d for d in self.deliveries(alert_id=alert_id) if d.page.severity == "critical"]
         top = max(d.page.level for d in own)
         tops = [self._original(d) for d in own if d.page.level == top]
         page = next(d.page for d in own if d.page.level == top)
@@ -300,6 +303,27 @@ class Ledger:
             yield
         finally:
             os.close(lock)
+
+
+def _insert(db: sqlite3.Connection, page: Page, now: datetime) -> dict | None:
+    """Note a page; None if it is there already."""
+    row = _row_of(page)
+    names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+    inserted = db.execute(
+        f"insert or ignore into deliveries ({names}, enqueued_at) values ({marks}, :now)",
+        row | {"now": _text(now)},
+    )
+    return row if inserted.rowcount else None
+
+
+def _severity(db: sqlite3.Connection, page: Page) -> str:
+    query = "select severity from deliveries where idempotency_key = ?"
+    return db.execute(query, (page.idempotency_key,)).fetchone()["severity"]
+
+
+def _withdraw(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, why: str) -> None:
+    fresh = datetime.fromisoformat(row["fresh_from"])
+    _append(db, row["idempotency_key"], now, WITHDRAWN, row["attempt"], None, fresh, why)
 
 
 def _append(

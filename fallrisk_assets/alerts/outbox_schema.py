@@ -45,19 +45,33 @@ create trigger if not exists notes_stay before delete on notes
 """
 
 SAME_AS = "same time as "
+_BEGINNING = "replace(replace({}, 'CONTINUES', 'OPENED'), 'RAISED', 'OPENED')"
 TWIN = f"""
     select told.idempotency_key as told_by
     from latest other join latest told on told.idempotency_key = case
         when other.state = 'SUPPRESSED_DUPLICATE' and :transition = 'CONTINUES'
         then substr(other.state_detail, {len(SAME_AS) + 1}) else other.idempotency_key end
     where other.subject = :subject and other.rule = :rule
-      and replace(other.transition, 'CONTINUES', 'OPENED') = replace(:transition, 'CONTINUES', 'OPENED')
+      and {_BEGINNING.format("other.transition")} = {_BEGINNING.format(":transition")}
       and other.level = :level and other.contact_id = :contact_id and other.alert_id <> :alert_id
-      and told.state in ('PENDING', 'SENT')
+      and told.state in ('PENDING', 'SENT') and (told.severity = 'critical' or :severity <> 'critical')
       and other.opened_at <= :covers_until and other.covers_until >= :opened_at
     order by other.opened_at, other.idempotency_key
 """
+"""What already tells the same: for a critical page only another critical one, which no quiet hours hold."""
 
+OUTDONE = """
+    select * from latest
+    where state = 'PENDING' and severity <> 'critical' and subject = :subject and rule = :rule
+      and (alert_id = :alert_id or (opened_at <= :covers_until and covers_until >= :opened_at))
+"""
+"""What waits about the alert of a critical page as if it were less."""
+
+LADDERS = """
+    select d.alert_id from deliveries d join notes n on n.alert_id = d.alert_id and n.kind = 'CRITICAL'
+    where d.opened_at >= ? and d.severity = 'critical'
+    group by d.alert_id order by min(d.opened_at), d.alert_id
+"""
 
 REFERENCE_FROM = len(SAME_AS) + 1
 NAMES = """

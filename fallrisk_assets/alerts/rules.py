@@ -19,6 +19,9 @@ OPENED, CONTINUES, CONTINUED = "OPENED", "CONTINUES", "CONTINUED"
 """Transitions at an alert's ends: CONTINUES is the opening of an alert that goes on with another's condition,
 CONTINUED is the end of that other one."""
 
+RAISED = "RAISED"
+"""Transition of an alert that opened as less and becomes critical: it pages anew and escalates from then on."""
+
 FALL_DETECTED = "FALL_DETECTED"
 DEVICE_SILENT = "DEVICE_SILENT"
 DEVICE_LOW_BATTERY = "DEVICE_LOW_BATTERY"
@@ -43,7 +46,7 @@ class AlertRule:
         lapses_after: resolved when not observed for this long, cleared or not: nothing clears a device that
             was returned. At least cooldown and `known_after` together; None: never.
         escalate_after: without acknowledgement for this long, the next contact is told; None: never. In the
-            alerts' rows it counts from the opening, in what is really sent from the page before.
+            alerts' rows it counts from when it became critical, in what is really sent from the page before.
         max_level: highest escalation level.
         known_after: how long after an observation's time it can be known at the earliest: a state of an hour
             is known at the hour's end. Staleness counts from there.

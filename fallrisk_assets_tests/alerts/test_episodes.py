@@ -92,6 +92,17 @@ def test_the_gravest_observation_gives_the_severity() -> None:
     assert alert.severity == "critical"
 
 
+def test_an_alert_that_becomes_critical_says_when_and_escalates_from_there() -> None:
+    seen = [fall(T0, severity="high"), fall(T0 + 12 * MINUTE), fall(T0 + 15 * MINUTE)]
+    (alert,) = folded(seen, end=T0 + 23 * MINUTE)
+    assert [(t.kind, t.at - T0) for t in alert.transitions if t.kind in ("RAISED", "ESCALATED")] == [
+        ("RAISED", 12 * MINUTE),
+        ("ESCALATED", 22 * MINUTE),
+    ]
+    (from_the_start,) = folded([fall(T0), fall(T0 + MINUTE, severity="high")])
+    assert "RAISED" not in kinds(from_the_start)
+
+
 def test_an_unacknowledged_critical_escalates_every_ten_minutes_up_to_the_last_level() -> None:
     for minutes, level in ((9, 0), (11, 1), (21, 2), (51, 5), (600, 5)):
         (alert,) = folded([fall(T0)], end=T0 + minutes * MINUTE)
