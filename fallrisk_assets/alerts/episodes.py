@@ -27,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 from fallrisk_assets.alerts.actions import Action
 from fallrisk_assets.alerts.rules import (
     ACKNOWLEDGED,
+    ANSWERS,
     ASSIGNED,
     CLOSED_AS,
     CONTINUED,
@@ -92,10 +93,13 @@ def fold(
         bad = _unique(o for o in of_subject if not o.clear)
         clears = sorted((o.at, o.device_id or "") for o in of_subject if o.clear and o.at < as_of)
         episodes = _episodes(bad, own, rule, look_back)
+        free = own
         for i, episode in enumerate(episodes):
+            following = episodes[i + 1] if i + 1 < len(episodes) else None
+            mine = _actions_on(alert_id(subject, name, episode.opened_at), episode, following, own, free)
+            free = [a for a in free if a not in mine]
             if start + rule.cooldown < episode.run_start or episode.run_start < episode.opened_at:
-                following = episodes[i + 1] if i + 1 < len(episodes) else None
-                alerts.append(_alert(subject, episode, following, own, clears, rule, as_of))
+                alerts.append(_alert(subject, episode, following, mine, clears, rule, as_of))
     return sorted(alerts, key=lambda a: (a.opened_at, a.patient_id or a.device_id or "", a.rule))
 
 
@@ -112,17 +116,19 @@ def _episodes(
 ) -> list[Episode]:
     """Cut the observations of one subject and rule into episodes."""
     episodes: list[Episode] = []
+    answering = [] if rule.lasts else [a for a in actions if a.kind in ANSWERS]
+    used: set[Action] = set()
     for o in bad:
         current = episodes[-1] if episodes else None
         last = current.seen[-1].at if current else None
         if current is None or last is None or o.at - last > rule.cooldown:
             episodes.append(Episode(o.at, False, [o]))
             continue
-        closed = not rule.lasts and any(
-            a.kind == "close" and a.at <= o.at and _about(a, current.opened_at, last) for a in actions
-        )
+        # What answered an episode has ended that one: it says nothing about the falls after it.
+        answers = {a for a in answering if a.at <= o.at and _about(a, current.opened_at, last)} - used
+        used |= answers
         cut = _last_cut(current.run_start, o.at, look_back)
-        if closed:
+        if answers:
             episodes.append(Episode(o.at, False, [o]))
         elif cut is not None and last < cut:
             episodes.append(Episode(current.run_start, rule.lasts, [o]))
@@ -151,7 +157,7 @@ def _alert(
     rule: AlertRule,
     as_of: datetime,
 ) -> Alert:
-    seen, until = episode.seen, following.opened_at if following else None
+    seen = episode.seen
     first, last = seen[0], seen[-1]
     alert = Alert(
         alert_id=alert_id(subject, rule.rule, first.at),
@@ -169,22 +175,35 @@ def _alert(
     critical = [o.at for o in seen if (o.severity or rule.severity) == "critical"]
     if critical and critical[0] > first.at:
         alert.transitions.append(Transition(critical[0], RAISED))
-    since = first.since if episode.continues else None
-    own = [a for a in actions if _is_of(a, alert, until) or _carries_on(a, since, first.at)]
     ending = _ending(subject, seen, following, clears, rule, as_of)
-    _apply_actions(alert, own, as_of, ending)
+    _apply_actions(alert, actions, as_of, ending)
     if critical:
-        _escalate(alert, own, rule, critical[0], as_of, ending.at if ending else None)
+        _escalate(alert, actions, rule, critical[0], as_of, ending.at if ending else None)
     alert.transitions.sort(key=lambda t: (t.at, t.kind, t.level, t.by or ""))
     return alert
 
 
-def _is_of(action: Action, alert: Alert, until: datetime | None) -> bool:
-    if action.alert_id == alert.alert_id:
-        return True
-    if until is not None and action.opened_at >= until:
-        return False
-    return _about(action, alert.opened_at, alert.last_seen_at)
+def _actions_on(
+    ident: str, episode: Episode, following: Episode | None, actions: list[Action], free: list[Action]
+) -> list[Action]:
+    """The actions that count for an episode, in order.
+
+    By the alert's id, or, of those that no earlier episode has taken (`free`), by the opening that the person
+    saw; of a condition that goes on also what was done about its earlier parts.
+    """
+    until = following.opened_at if following else None
+    since = episode.seen[0].since if episode.continues else None
+    return [
+        a
+        for a in actions
+        if a.alert_id == ident
+        or (
+            a in free
+            and (until is None or a.opened_at < until)
+            and _about(a, episode.opened_at, episode.seen[-1].at)
+        )
+        or _carries_on(a, since, episode.opened_at)
+    ]
 
 
 def _carries_on(action: Action, since: datetime | None, opened_at: datetime) -> bool:
@@ -270,7 +289,7 @@ def _escalate(
     """Add the escalations that were due before `as_of`: a function of time, not of how often this ran."""
     if rule.escalate_after is None:
         return
-    stops = [a.at for a in actions if a.kind in ("acknowledge", "assign", "close")]
+    stops = [a.at for a in actions if a.kind in ANSWERS]
     stop = min([*stops, resolved_at or as_of, as_of])
     snoozes = [(a.at, a.until) for a in actions if a.kind == "snooze" and a.until]
     due = critical_since + rule.escalate_after

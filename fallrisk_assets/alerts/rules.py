@@ -19,8 +19,12 @@ OPENED, CONTINUES, CONTINUED = "OPENED", "CONTINUES", "CONTINUED"
 """Transitions at an alert's ends: CONTINUES is the opening of an alert that goes on with another's condition,
 CONTINUED is the end of that other one."""
 
+ANSWERS = ("acknowledge", "assign", "close")
+"""Actions that say that somebody has it: they stop the escalation; a later fall is a new alert that pages.
+A snooze is no answer: the alert stays one, and its escalation goes on when the snooze ends."""
+
 RAISED = "RAISED"
-"""Transition of an alert that opened as less and becomes critical: it pages anew and escalates from then on."""
+"""Transition of an alert that opened as less and becomes critical: it pages anew, and escalates from then."""
 
 FALL_DETECTED = "FALL_DETECTED"
 DEVICE_SILENT = "DEVICE_SILENT"
@@ -42,7 +46,7 @@ class AlertRule:
         lasts: whether it is about a condition that lasts, not about events. A condition that is too long for
             the look-back continues in further alerts, of which people hear once and for which what they did
             holds on: the same flat battery must not come back an hour after it was closed. A fall never
-            continues another: a nurse's "false" must not silence the next fall.
+            continues another: what ends an episode of events (`ANSWERS`) must not silence the next fall.
         lapses_after: resolved when not observed for this long, cleared or not: nothing clears a device that
             was returned. At least cooldown and `known_after` together; None: never.
         escalate_after: without acknowledgement for this long, the next contact is told; None: never. In the

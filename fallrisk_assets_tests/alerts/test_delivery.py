@@ -1,6 +1,7 @@
 """Falls that come to be known late, and who is told when nobody answers: by the clock, over a real lake."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from fallrisk_assets.alerts import run_failure
+from fallrisk_assets.alerts.actions import Action
 from fallrisk_assets.alerts.channels import Channel, PermanentFailure, SmtpChannel, TransientFailure
 from fallrisk_assets.alerts.delivery import deliver, stop
 from fallrisk_assets.alerts.episodes import Observation
@@ -102,12 +104,14 @@ class World:
             assert report.passed, report.sentence()
             publication.commit()
 
-    def rows(self, *ats: datetime, as_of: datetime = SEVEN + HOUR) -> list[dict]:
+    def rows(
+        self, *ats: datetime, as_of: datetime = SEVEN + HOUR, actions: Sequence[Action] = ()
+    ) -> list[dict]:
         falls = [
             Observation(at, FALL_DETECTED, at.isoformat(), "pt-1", DEVICE, "critical")
             for at in ats or (FALL_AT,)
         ]
-        return rows_of(falls, as_of)
+        return rows_of(falls, as_of, actions)
 
     def outbox(self, now: datetime) -> TestOutbox:
         path = str(self.folder / "outbox.db")
@@ -170,6 +174,18 @@ def test_an_acknowledgement_in_the_alerts_row_stops_the_phones(world: World) -> 
     world.run(FALL_AT + 9 * MINUTE, [world.rows()[0] | {"acknowledged_at": FALL_AT + 5 * MINUTE}])
     world.tick(FALL_AT + 10 * MINUTE)
     assert world.told == ["patient"]
+
+
+def test_a_fall_after_an_acknowledged_one_rings_again(world: World) -> None:
+    world.run(FALL_AT)
+    (first,) = world.rows()
+    acknowledged = Action(
+        first["alert_id"], "pt-1", FALL_DETECTED, FALL_AT, "acknowledge", "nurse-7", FALL_AT + 3 * MINUTE
+    )
+    rows = world.rows(FALL_AT, FALL_AT + 20 * MINUTE, actions=[acknowledged])
+    world.run(FALL_AT + 21 * MINUTE, rows)
+    world.tick(FALL_AT + 31 * MINUTE)
+    assert world.told == ["patient", "patient", "relative"]
 
 
 def test_a_snooze_holds_the_next_phone_until_it_ends(world: World) -> None:

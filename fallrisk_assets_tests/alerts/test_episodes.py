@@ -148,11 +148,29 @@ def test_a_snooze_holds_the_escalation_until_it_ends() -> None:
     assert (after.state, after.escalation_level) == ("ESCALATED", 1)
 
 
-def test_a_fall_after_a_false_alarm_was_closed_is_a_new_alert() -> None:
-    closed = act("close", T0 + 5 * MINUTE, outcome="false")
-    first, second = folded([fall(T0), fall(T0 + 10 * MINUTE)], [closed])
-    assert (first.state, first.n) == ("CLOSED_FALSE", 1)
-    assert (second.opened_at, second.state) == (T0 + 10 * MINUTE, "ESCALATED")
+@pytest.mark.parametrize(
+    ("kind", "more", "state"),
+    [
+        ("acknowledge", {}, "ACKNOWLEDGED"),
+        ("assign", {"to": "nurse-8"}, "ASSIGNED"),
+        ("close", {"outcome": "false"}, "CLOSED_FALSE"),
+    ],
+)
+@pytest.mark.parametrize("later", [20 / 60, 7, 29])
+def test_a_fall_after_somebody_answered_the_one_before_is_a_new_alert(
+    kind: str, more: dict, state: str, later: float
+) -> None:
+    answered = act(kind, T0 + later / 2 * MINUTE, **more)
+    seen = [fall(T0), fall(T0 + later * MINUTE), fall(T0 + (later + 25) * MINUTE)]
+    first, second = folded(seen, [answered], end=T0 + 2 * HOUR)
+    assert (first.state, first.n) == (state, 1)
+    assert (second.opened_at, second.state, second.n) == (T0 + later * MINUTE, "ESCALATED", 2)
+
+
+def test_a_snooze_is_no_answer_and_the_falls_after_it_stay_in_the_alert() -> None:
+    snooze = act("snooze", T0 + 2 * MINUTE, until=T0 + 30 * MINUTE)
+    (alert,) = folded([fall(T0), fall(T0 + 10 * MINUTE)], [snooze], end=T0 + 41 * MINUTE)
+    assert (alert.n, alert.state, alert.escalation_level) == (2, "ESCALATED", 2)
 
 
 def test_a_condition_that_lasts_after_it_was_closed_stays_closed() -> None:
@@ -241,6 +259,26 @@ def test_any_order_of_arrival_folds_to_the_same_alerts(
     shuffle.shuffle(actions)
     assert folded(seen, actions, end=T0 + 6 * HOUR) == expected
     assert sum(a.n for a in expected) == len({o.source_id for o in seen})
+
+
+@given(observed, st.lists(st.tuples(st.integers(0, 11), st.integers(0, 40)), max_size=6))
+@settings(max_examples=120, deadline=None)
+def test_no_fall_is_silenced_by_what_was_done_about_an_earlier_one(
+    seen: list[Observation], answers: list[tuple[int, int]]
+) -> None:
+    actions: list[Action] = []
+    for which, minutes in answers:
+        mine = [a for a in folded(seen, actions, end=T0 + 6 * HOUR) if a.patient_id == "pt-1"]
+        if mine:
+            alert = mine[which % len(mine)]
+            actions.append(act("acknowledge", alert.opened_at + minutes * MINUTE, alert.opened_at))
+    alerts = folded(seen, actions, end=T0 + 6 * HOUR)
+    assert sum(a.n for a in alerts) == len({o.source_id for o in seen})
+    for alert in alerts:
+        falls = [t.at for t in alert.transitions if t.kind == "REPEATED"]
+        answered = [a.at for a in actions if a.alert_id == alert.alert_id]
+        assert not answered or all(at < min(answered) for at in falls)
+    assert {a.alert_id for a in alerts if a.acknowledged_at} == {a.alert_id for a in actions}
 
 
 class Told(NamedTuple):

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from fallrisk_assets.alerts.actions import Action
 from fallrisk_assets.alerts.channels import FileChannel, PermanentFailure, TransientFailure
 from fallrisk_assets.alerts.contacts import Contact, address_book, contact_id, contacts_by_patient
 from fallrisk_assets.alerts.contract import Alerts
@@ -54,8 +55,8 @@ class Recorder:
         self.sent.append((address, message))
 
 
-def rows_of(observations: list[Observation], as_of: datetime) -> list[dict]:
-    alerts = fold(observations, [], end=as_of, as_of=as_of, look_back=HOURLY_LOOK_BACK)
+def rows_of(observations: list[Observation], as_of: datetime, actions: Sequence[Action] = ()) -> list[dict]:
+    alerts = fold(observations, actions, end=as_of, as_of=as_of, look_back=HOURLY_LOOK_BACK)
     return alerts_table(Alerts, alerts, start=as_of - HOUR, as_of=as_of).to_pylist()
 
 
