@@ -101,6 +101,8 @@ def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, outbox: Outbox
     row = find_alert(lake, arguments.alert)
     now = outbox.now()
     at = arguments.at or now
+    if at > now:
+        raise ActionRefused(f"--at {at.isoformat()}: later than now, {now.isoformat()}; leave it out for now")
     span = getattr(arguments, "span", None)
     action = Action(
         alert_id=row["alert_id"],

@@ -178,7 +178,10 @@ def hour_of_action_file(name: str) -> datetime | None:
     match = _NAME.match(name)
     if match is None:
         return None
-    at = datetime.strptime(match.group(1), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        at = datetime.strptime(match.group(1), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:  # the 31st of June
+        return None
     return at.replace(minute=0, second=0)
 
 

@@ -71,6 +71,7 @@ def test_a_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_hour_of_an_action_is_read_from_its_name() -> None:
     assert hour_of_action_file(action().file_name) == T0.replace(minute=0, second=0)
     assert hour_of_action_file("notes.txt") is None
+    assert hour_of_action_file(action().file_name.replace("20260105", "20260631")) is None
 
 
 def test_a_bad_file_costs_that_file_and_is_named() -> None:

@@ -288,6 +288,16 @@ def test_an_action_on_an_alert_that_is_not_there_is_refused_in_words(
     assert not (world.folder / "landing" / "alert_actions").exists()
 
 
+def test_an_action_of_a_time_to_come_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.run([FALL_HOUR], FALL_AT)
+    (alert,) = world.alerts(FALL_HOUR)
+    later = (datetime.now(UTC) + HOUR).isoformat()
+    acting = ["--data", str(world.folder), "ack", alert["alert_id"], "--by", "nurse-7", "--at", later]
+    assert main(acting) == 1
+    assert "later than now" in capsys.readouterr().err
+    assert not (world.folder / "landing" / "alert_actions").exists()
+
+
 def test_closing_a_fall_a_day_later_is_in_the_hour_of_the_closing(world: World) -> None:
     world.run([FALL_HOUR], FALL_AT)
     for model in (DeviceHourCoverage, TelemetryQuarantine, FallEvents):

@@ -157,3 +157,22 @@ def test_new_actions_ask_for_the_hours_since_once(
     assert request.tags["dagster/asset_partition_range_start"] == at.strftime("%Y-%m-%d-%H:00")
     again = dg.build_sensor_context(instance=instance, cursor=first.cursor)
     assert not run_failure.new_actions(again, landing=landing, outbox=outbox).run_requests
+
+
+def test_an_action_of_an_hour_to_come_asks_for_no_hour_later_than_now(
+    instance: dg.DagsterInstance, outbox: OutboxResource, tmp_path: Path
+) -> None:
+    landing = Landing(root=str(tmp_path / "landing"))
+    now = outbox.now()
+
+    def asked(at: datetime) -> list[str]:
+        opened = datetime(2026, 1, 5, tzinfo=UTC)
+        action = Action("a", "pt-1", "FALL_DETECTED", opened, "acknowledge", "nurse-7", at)
+        append_action(tmp_path / "landing" / "alert_actions", action)
+        context = dg.build_sensor_context(instance=instance)
+        requests = run_failure.new_actions(context, landing=landing, outbox=outbox).run_requests or []
+        return [r.tags["dagster/asset_partition_range_end"] for r in requests]
+
+    assert asked(now + timedelta(days=2)) == []
+    (last,) = asked(now - timedelta(hours=2))
+    assert now.strftime("%Y-%m-%d-%H:00") <= last <= outbox.now().strftime("%Y-%m-%d-%H:00")
