@@ -9,6 +9,8 @@ gyro_y, gyro_z, fw, battery, position. `ts` is a timestamp with a zone, integer 
 
 import io
 import json
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -46,24 +48,79 @@ REQUIRED = (
 GYRO = ("gyro_x", "gyro_y", "gyro_z")
 OPTIONAL = (*GYRO, "fw", "battery", "position")
 
+_TICKS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
 
 def parse_parquet_drop(data: bytes, name: DropName) -> ParsedDrop:
     """Read a Parquet drop.
 
     Raises:
-        UnreadableDrop: corrupt file, a required column missing, or a column of a type that cannot hold it.
+        UnreadableDrop: corrupt file, a required column missing, a column that is there twice, or a column of
+            a type that cannot hold it. Nothing else: whatever one device sends costs its file or its line,
+            never the run.
     """
     try:
-        source = pq.ParquetFile(io.BytesIO(data))
-        present = set(source.schema_arrow.names)
-        missing = [column for column in REQUIRED if column not in present]
-        if missing:
-            raise UnreadableDrop(f"Parquet column {', '.join(missing)} is missing")
-        wanted = [column for column in (*REQUIRED, *OPTIONAL) if column in present]
-        table = source.read(columns=wanted).combine_chunks()
-        return _Rows(table).finish(name)
+        return _Rows(_read_table(data)).finish(name)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableDrop(f"corrupt Parquet: {str(error)[:200]}") from error
+
+
+def row_payloads(data: bytes, line_numbers: Iterable[int]) -> list[str]:
+    """Chosen rows (numbers from 1, any order) of a readable Parquet drop as compact JSON of 500 characters.
+
+    The fields stand in the order of `REQUIRED` and `OPTIONAL`; a null is null. A time of a timestamp column
+    is written in UTC, or as its bare number of ticks where it lies outside 1970 to 2100.
+    """
+    return _as_json(_read_table(data), np.fromiter(line_numbers, np.int64) - 1)
+
+
+def _read_table(data: bytes) -> pa.Table:
+    """The columns of a telemetry message, each in one chunk."""
+    source = pq.ParquetFile(io.BytesIO(data))
+    present = Counter(source.schema_arrow.names)
+    missing = [column for column in REQUIRED if column not in present]
+    if missing:
+        raise UnreadableDrop(f"Parquet column {', '.join(missing)} is missing")
+    wanted = [column for column in (*REQUIRED, *OPTIONAL) if column in present]
+    repeated = [column for column in wanted if present[column] > 1]
+    if repeated:
+        raise UnreadableDrop(f"Parquet column {', '.join(repeated)} is there more than once")
+    return source.read(columns=wanted).combine_chunks()
+
+
+def _as_json(table: pa.Table, rows: np.ndarray) -> list[str]:
+    """Rows (indices from 0) of a table whose columns have been read as telemetry, as in `row_payloads`."""
+    if rows.size == 0:
+        return []
+    chosen = pa.array(rows)
+    names = table.column_names
+    columns = [_plain_values(table.column(name).take(chosen)) for name in names]
+    return [
+        json.dumps(dict(zip(names, row, strict=True)), separators=(",", ":"), ensure_ascii=False)[
+            :PAYLOAD_CHARS
+        ]
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _plain_values(column: pa.ChunkedArray) -> list:
+    """Values that JSON knows, None where null; never asks Python for a date or a zone that it lacks."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        per_s = _TICKS_PER_S[kind.unit]
+        ticks = column.cast(pa.int64()).to_pylist()
+        return [
+            tick if tick is None or not 0 <= tick < MAX_TS_US // 1_000_000 * per_s else _iso(tick, kind.unit)
+            for tick in ticks
+        ]
+    if pa.types.is_float32(kind):
+        # 0.1 as sent, not 0.10000000149011612.
+        return [None if v is None else float(str(np.float32(v))) for v in column.to_pylist()]
+    return column.to_pylist()
+
+
+def _iso(ticks: int, unit: str) -> str:
+    return f"{np.datetime64(ticks, unit)}Z"
 
 
 class _Rows:
@@ -85,10 +142,14 @@ class _Rows:
         if name not in self.table.column_names:
             return None
         column = self.table.column(name)
-        return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+        if column.num_chunks > 1:
+            raise UnreadableDrop(f"Parquet column {name} is too large for one piece")
+        return column.chunk(0) if column.num_chunks else pa.array([], column.type)
 
     def integers(self, name: str, largest: int) -> np.ndarray:
         column = self.column(name)
+        if column is not None and pa.types.is_null(column.type):
+            column = column.cast(pa.int64())
         if column is None or not pa.types.is_integer(column.type):
             raise _wrong_type(name, column, "integers")
         self.refuse(
@@ -106,6 +167,8 @@ class _Rows:
         column = self.column(name)
         if column is None:
             return np.full(self.n, np.nan, np.float32), np.ones(self.n, np.bool_)
+        if pa.types.is_null(column.type):
+            column = column.cast(pa.float64())
         if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
             raise _wrong_type(name, column, "numbers")
         null = column.is_null().to_numpy(zero_copy_only=False)
@@ -150,7 +213,7 @@ class _Rows:
             if column.type.tz is None:
                 raise UnreadableDrop("Parquet column ts has no time zone")
             ticks = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-            per_s = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[column.type.unit]
+            per_s = _TICKS_PER_S[column.type.unit]
             outside = (ticks < 0) | (ticks // per_s >= MAX_TS_US // 1_000_000)
             ticks = np.where(outside, 0, ticks)
             times = ticks // (per_s // 1_000_000) if per_s > 1_000_000 else ticks * (1_000_000 // per_s)
@@ -223,16 +286,15 @@ class _Rows:
 
     def _bad_lines(self, ts_us: np.ndarray) -> list[BadLine]:
         bad = np.flatnonzero(self.fault >= 0)
-        rows = self.table.take(pa.array(bad)).to_pylist() if bad.size else []
         return [
             BadLine(
                 row + 1,
                 self.reasons[self.fault[row]][0],
                 self.reasons[self.fault[row]][1],
-                json.dumps(content, default=str)[:PAYLOAD_CHARS],
+                payload,
                 int(ts_us[row]) if ts_us[row] > 0 else None,
             )
-            for row, content in zip(bad.tolist(), rows, strict=True)
+            for row, payload in zip(bad.tolist(), _as_json(self.table, bad), strict=True)
         ]
 
 

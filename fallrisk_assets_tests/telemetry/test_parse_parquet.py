@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fallrisk_assets.telemetry.drops import UnreadableDrop
 from fallrisk_assets.telemetry.parse import COLUMNS, parse_drop
+from fallrisk_assets.telemetry.parse_parquet import OPTIONAL, REQUIRED, row_payloads
 from fallrisk_assets.telemetry.reasons import Reason
 from fallrisk_assets_tests.telemetry.messages import HOUR_START_US, as_drop, drop_name, walk
 
@@ -183,3 +186,149 @@ def test_an_empty_file_has_no_lines():
     empty = {name: pa.array(values).slice(0, 0) for name, values in flat(walk(1)).items()}
     drop = parse_drop(as_parquet(empty), NAME)
     assert (drop.lines, drop.rows, drop.bad_lines) == (0, 0, [])
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("ticks", [2**60, -(2**60), 2**63 - 1, -(2**63) + 1, -1, 253_402_300_800_000_000])
+def test_a_time_that_no_calendar_holds_costs_its_row_not_the_run(ticks, unit):
+    good = HOUR_START_US // 1_000_000 * {"ms": 10**3, "us": 10**6}[unit]
+    times = pa.array([ticks, good, good]).cast(pa.timestamp(unit, "UTC"))
+    drop = parse_drop(as_parquet({**flat(walk(3)), "ts": times}), NAME)
+    assert drop.ts_us.tolist() == [HOUR_START_US] * 2
+    (bad,) = drop.bad_lines
+    assert (bad.line_number, bad.reason, bad.ts_us) == (1, Reason.TIME_IMPLAUSIBLE, None)
+    assert '"ts":' in bad.payload
+
+
+def test_a_bad_row_under_a_time_zone_that_nobody_knows_costs_that_row():
+    times = pa.array([HOUR_START_US] * 3).cast(pa.timestamp("us", "Mars/Olympus"))
+    drop = parse_drop(as_parquet({**flat(walk(3)), "ts": times, "seq": [-1, 1, 2]}), NAME)
+    assert [(bad.line_number, bad.reason) for bad in drop.bad_lines] == [(1, Reason.VALUE_OUT_OF_RANGE)]
+    assert '"ts":"2026-01-05T07:00:00.000000Z"' in drop.bad_lines[0].payload
+
+
+@pytest.mark.parametrize("name", [*REQUIRED, "fw", "gyro_x"])
+def test_a_column_that_is_there_twice_makes_the_file_unreadable_by_name(name):
+    columns = flat(walk(3))
+    arrays = [pa.array(values) for values in (*columns.values(), columns[name])]
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, names=[*columns, name]), sink)
+    with pytest.raises(UnreadableDrop, match=f"{name} is there more than once"):
+        parse_drop(sink.getvalue(), NAME)
+
+
+def test_an_optional_column_of_nothing_but_nulls_is_absent_and_a_required_one_is_missing():
+    nothing = pa.nulls(3)
+    absent = dict.fromkeys(OPTIONAL, nothing)
+    drop = parse_drop(as_parquet({**flat(walk(3)), **absent}), NAME)
+    assert (drop.rows, drop.has_gyro.any(), drop.firmwares) == (3, False, [""])
+    for name in ("seq", "accel_x", "deviceId"):
+        drop = parse_drop(as_parquet({**flat(walk(3)), name: nothing}), NAME)
+        assert [bad.reason for bad in drop.bad_lines] == [Reason.FIELD_MISSING] * 3
+
+
+def test_a_row_is_shown_as_compact_json_cut_to_500_characters():
+    columns = flat(walk(3, gyro=None))
+    columns["accel_x"] = pa.array([0.1, None, 0.3], pa.float32())
+    columns["fw"] = ["é" * 700, "1", "2"]
+    columns["ts"] = pa.array([HOUR_START_US // 1000 + i for i in range(3)]).cast(pa.timestamp("ms", "UTC"))
+    long, other = row_payloads(as_parquet(columns), [1, 2])
+    assert len(long) == 500
+    assert long.startswith(
+        '{"deviceId":"imu-10001","patientId":"pt-1","seq":0,"ts":"2026-01-05T07:00:00.000Z"'
+    )
+    assert '"accel_x":0.1,' in long
+    shown = json.loads(other)
+    assert (shown["seq"], shown["accel_x"], shown["ts"]) == (1, None, "2026-01-05T07:00:00.001Z")
+    assert ": " not in other
+
+
+# -- fuzz: whatever a file holds, rows and bad lines add up, or the file is unreadable
+
+_KINDS = [
+    *(pa.null(), pa.bool_(), pa.int8(), pa.uint8(), pa.int32(), pa.int64(), pa.uint64(), pa.date32()),
+    *(pa.float16(), pa.float32(), pa.float64(), pa.decimal128(20, 3), pa.string(), pa.large_string()),
+    *(pa.binary(), pa.time64("us"), pa.duration("ms"), pa.date64()),
+    *(pa.timestamp(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Mars/X")),
+    *(pa.timestamp("us", "+14:59"), pa.timestamp("ms", "Europe/Rome")),
+    *(pa.list_(pa.int64()), pa.struct([("x", pa.float64())]), pa.map_(pa.string(), pa.int8())),
+    *(pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.int64()), pa.string_view()),
+]
+_USUAL = {
+    "seq": [0, 1, 2, 3, 2**63 - 1, -1],
+    "boot": [1, 2**31 - 1, 2**31, -(2**63)],
+    "schemaVersion": [1, 1, 1, 2],
+    "ts": [HOUR_START_US // 1000, 0, -1, 2**62, -(2**62)],
+}
+_WHOLE = st.one_of(st.integers(-(2**63), 2**64 - 1), st.sampled_from([0, 1, 2**31, 2**53, HOUR_START_US]))
+_REAL = st.one_of(st.floats(), st.floats(width=32), st.sampled_from([1e39, -0.0, 1e-320]))
+_WORDS = st.one_of(st.text(max_size=5), st.sampled_from(["imu-10001", "2026-01-05T07:00:00Z", "2026", "5"]))
+
+
+@st.composite
+def _array(draw, name: str, n: int) -> pa.Array:
+    """Values of any type, mostly one that the column can have."""
+    if draw(st.integers(0, 5)):
+        own = {"deviceId": _WORDS, "patientId": _WORDS, "fw": _WORDS, "position": _WORDS}.get(name, _REAL)
+        values = st.sampled_from(_USUAL[name]) if name in _USUAL else own
+        column = pa.array(draw(st.lists(st.none() | values, min_size=n, max_size=n)))
+        if name == "ts" and draw(st.booleans()) and not pa.types.is_null(column.type):
+            zone = draw(st.sampled_from(["UTC", "Mars/X", "Asia/Kolkata", "-23:59"]))
+            return column.cast(pa.timestamp(draw(st.sampled_from(["s", "ms", "us", "ns"])), zone))
+        return column
+    kind = draw(st.sampled_from(_KINDS))
+    cells = draw(st.lists(st.none() | _WHOLE | _REAL | _WORDS, min_size=n, max_size=n))
+    for wanted in (cells, [c if isinstance(c, int) else None for c in cells], [None] * n):
+        try:
+            base = pa.array(wanted)
+            return base.cast(kind, safe=False)
+        except (pa.ArrowException, OverflowError):
+            continue
+    return pa.nulls(n, kind)
+
+
+@st.composite
+def _file(draw) -> tuple[int, bytes]:
+    """Rows in a Parquet file, and the file: columns odd, missing, twice, or of no interest."""
+    n = draw(st.integers(0, 5))
+    names = [name for name in (*REQUIRED, *OPTIONAL) if draw(st.integers(0, 60))]
+    if not draw(st.integers(0, 9)):
+        names.append(draw(st.sampled_from([*names, "further", "accel_x.y"])))
+    names = draw(st.permutations(names))
+    odd = draw(st.booleans())
+    usual = flat(walk(n))
+    columns = [
+        draw(_array(name, n)) if odd or name not in usual or not draw(st.integers(0, 5)) else usual[name]
+        for name in names
+    ]
+    sink = io.BytesIO()
+    table = pa.Table.from_arrays([pa.array(values) for values in columns], names=names)
+    options = {
+        "row_group_size": draw(st.sampled_from([1, 2, 1000])),
+        "use_dictionary": draw(st.booleans()),
+        "store_schema": draw(st.booleans()),
+    }
+    try:
+        pq.write_table(table, sink, **options)
+    except (pa.ArrowException, OverflowError):  # a type or a value that Parquet itself cannot hold
+        return -1, b""
+    return n, sink.getvalue()
+
+
+@settings(max_examples=400, deadline=None)
+@given(_file())
+def test_law_a_parquet_file_gives_rows_and_bad_lines_that_add_up_or_is_unreadable(file):
+    n, data = file
+    if n < 0:
+        return
+    try:
+        drop = parse_drop(data, NAME)
+    except UnreadableDrop:
+        return
+    assert drop.lines == n == drop.rows + len(drop.bad_lines)
+    numbers = [*drop.line_number.tolist(), *(bad.line_number for bad in drop.bad_lines)]
+    assert sorted(numbers) == list(range(1, n + 1))
+    assert ((drop.ts_us >= 0) & (drop.seq >= 0) & (drop.boot >= 0)).all()
+    assert np.isfinite(drop.accel_g).all()
+    assert len(row_payloads(data, range(1, n + 1))) == n
+    assert all(bad.payload and len(bad.payload) <= 500 for bad in drop.bad_lines)
