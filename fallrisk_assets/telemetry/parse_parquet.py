@@ -66,7 +66,7 @@ def parse_parquet_drop(data: bytes, name: DropName) -> ParsedDrop:
 
 
 def row_payloads(data: bytes, line_numbers: Iterable[int]) -> list[str]:
-    """Chosen rows (numbers from 1, any order) of a readable Parquet drop as compact JSON of 500 characters.
+    """Chosen rows (numbers from 1, any order) of a readable Parquet drop as JSON, cut to 500 characters.
 
     The fields stand in the order of `REQUIRED` and `OPTIONAL`; a null is null. A time of a timestamp column
     is written in UTC, or as its bare number of ticks where it lies outside 1970 to 2100.

@@ -6,6 +6,7 @@ speed (`parse_fast.py` handles the lines that look as expected) and whatever nee
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -93,6 +94,9 @@ _NAN = float("nan")
 def read_line(line: bytes) -> Sample:
     """Read one line (no newline) of schema version 1; any key order, spaces and further fields are fine.
 
+    A key that stands twice in one object, at any level, makes the line no message: RFC 8259 leaves open which
+    of the two counts, and readers differ.
+
     Raises:
         Refusal: with the reason code and the field at fault.
     """
@@ -107,6 +111,8 @@ def read_line(line: bytes) -> Sample:
         if b"NaN" in line or b"Infinity" in line:
             raise _explain(line, str(error)) from None
         raise Refusal(Reason.LINE_NOT_JSON, str(error)[:200]) from None
+    if line.count(b'"') > _quotes_needed(message):
+        _refuse_repeated_keys(line)
     meta = message.meta
     if meta.schemaVersion not in SCHEMA_VERSIONS:
         raise _unknown_version(meta.schemaVersion)
@@ -222,6 +228,44 @@ class _NotFinite(NamedTuple):
     token: str
 
 
+def _quotes_needed(message: Message) -> int:
+    """Quotes that a line of this content has at least: with no more there is no room for another key."""
+    meta = message.meta
+    quotes = 26  # eleven required keys, and the texts of deviceId and patientId
+    quotes += 2 * isinstance(message.ts, str)
+    quotes += 8 * (message.gyro is not None)
+    quotes += 4 * (meta.fw is not None) + 4 * (meta.position is not None) + 2 * (meta.battery is not None)
+    return quotes
+
+
+def _refuse_repeated_keys(line: bytes) -> None:
+    """Refuse a line of UTF-8 in which a key stands twice in one object; other faults are not judged here."""
+    with suppress(json.JSONDecodeError, RecursionError):
+        _find_repeated_key(line.decode("utf-8"))
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object's pairs as a dictionary.
+
+    Raises:
+        Refusal: LINE_NOT_JSON when a key stands twice.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Refusal(Reason.LINE_NOT_JSON, f"key {key[:40]!r} stands twice in one object")
+            seen.add(key)
+    return content
+
+
+# Numbers are of no interest here, and Python refuses integers of more than 4,300 digits.
+_find_repeated_key = json.JSONDecoder(
+    object_pairs_hook=_no_key_twice, parse_int=len, parse_float=len, parse_constant=len
+).decode
+
+
 # Python's reader also takes NaN and Infinity, which are no JSON but a frequent device fault.
 _read_with_nan = json.JSONDecoder(parse_constant=_NotFinite).decode
 
@@ -252,6 +296,7 @@ _FIELDS: tuple[tuple[tuple[str, ...], str, bool], ...] = (
 def _explain(line: bytes, parser_says: str) -> Refusal:
     """Why the typed decoder refused this line; its own message only when nothing better is found."""
     not_json = Refusal(Reason.LINE_NOT_JSON, parser_says[:200])
+    _refuse_repeated_keys(line)
     try:
         message = _read_with_nan(line.decode("utf-8"))
     except (ValueError, RecursionError):

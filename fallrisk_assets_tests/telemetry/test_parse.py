@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from fallrisk_assets.telemetry import parse_strict
 from fallrisk_assets.telemetry.parse import parse_drop, place_rows
 from fallrisk_assets.telemetry.reasons import Reason
 from fallrisk_assets_tests.telemetry.messages import (
@@ -286,3 +287,52 @@ def test_selecting_rows_keeps_every_column_in_step():
     assert odd.accel_g.shape == (5, 3)
     assert odd.patient_code.shape == (5,)
     assert (odd.lines, odd.patients) == (10, drop.patients)
+
+
+@pytest.mark.parametrize(
+    ("usual", "repeated", "key"),
+    [
+        ('"seq":0', '"seq":0,"seq":77', "seq"),
+        ('"seq":0', '"seq":0,"s\\u0065q":0', "seq"),
+        ('"accel":{', '"accel":{"x":9.5,', "x"),
+        ('"gyro":{', '"gyro":null,"gyro":{', "gyro"),
+        ('"meta":{', '"meta":{"fw":null,', "fw"),
+        ('"boot":1', '"boot":1,"boot":1', "boot"),
+        ('"seq":0', '"seq":0,"further":[{"a":{"b":1,"b":2}}]', "b"),
+        ('"seq":0', '"seq":"x","seq":"y"', "seq"),
+        ('"seq":0', '"seq":-1,"seq":-2', "seq"),
+        ('"x":0.0123', '"x":NaN,"x":0.5', "x"),
+        ('"seq":0', '"further":' + "9" * 5000 + ',"seq":0,"seq":1', "seq"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_name_never_decided_by_the_last_one(usual, repeated, key):
+    text = line(0)
+    assert usual in text
+    drop = parse(text.replace(usual, repeated), line(1))
+    assert drop.seq.tolist() == [1]
+    (bad,) = drop.bad_lines
+    assert (bad.line_number, bad.reason) == (1, Reason.LINE_NOT_JSON)
+    assert bad.detail == f"key {key!r} stands twice in one object"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line(0).replace('"seq":0', '"further":{"seq":1,"x":{"x":2}},"seq":0,"more":[{"a":1},{"a":2}]'),
+        line(0).replace('"fw":"2.4.1"', '"fw":"seq\\"seq\\"x"'),
+        line(0).replace('"seq":0', '"further":' + "9" * 5000 + ',"seq":0'),
+        line(0).replace('"gyro":{', '"note":null,"gyro":{'),
+        json.dumps(dict(reversed(message(0).items()))),
+    ],
+)
+def test_the_same_key_in_different_objects_or_texts_is_no_repetition(text):
+    drop = parse(text)
+    assert (drop.seq.tolist(), drop.bad_lines) == ([0], [])
+
+
+def test_every_line_of_the_devices_own_form_is_known_to_have_no_key_twice_without_looking_again(monkeypatch):
+    looked: list[bytes] = []
+    monkeypatch.setattr(parse_strict, "_refuse_repeated_keys", looked.append)
+    for changes in ({}, {"gyro": None}, {"ts": 1767596400020}, {"meta_fw": None, "meta_battery": None}):
+        parse_strict.read_line(json.dumps(message(0, **changes)).encode())
+    assert looked == []
