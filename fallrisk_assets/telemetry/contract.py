@@ -132,7 +132,13 @@ class DeviceHourCoverage(Contract):
     device_id: String = column(2, "Device", pii="pseudonym", matches=_DEVICE_ID)
     patient_id: String = column(3, "Patient who wore it; empty where nobody did", pii="pseudonym")
     hour: Timestamp = column(4, "Start of the hour")
-    expected_samples: Int64 = column(5, "Samples of a gapless hour at the measured rate", unit="1", ge=0)
+    expected_samples: Int64 = column(
+        5,
+        "Samples of a gapless hour at its own rate; null where it tells none",
+        unit="1",
+        nullable=True,
+        ge=0,
+    )
     received_lines: Int64 = column(6, "Lines received for this hour", unit="1", ge=0)
     clean_samples: Int64 = column(7, "Samples kept", unit="1", ge=0)
     duplicate_lines: Int64 = column(8, "Lines that repeated a sample", unit="1", ge=0)

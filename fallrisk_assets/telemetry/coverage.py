@@ -88,7 +88,6 @@ def device_hour_coverage(
     cleaned: CleanedHour,
     hour_start_us: int,
     watermark_us: int,
-    nominal_rate_hz: float | None = None,
 ) -> list[dict]:
     """Coverage of one device and hour: a row per patient assigned in it.
 
@@ -103,7 +102,6 @@ def device_hour_coverage(
         hour_start_us: start of the hour in epoch microseconds.
         watermark_us: up to when the inputs are complete. The row says min(watermark, end of the hour), and
             is FINAL when that is the end.
-        nominal_rate_hz: used for `expected_samples` where the hour itself tells no rate.
     """
     hour_end_us = hour_start_us + HOUR_US
     complete_us = min(max(watermark_us, hour_start_us), hour_end_us)
@@ -123,7 +121,7 @@ def device_hour_coverage(
             "device_id": cleaned.device_id,
             "patient_id": patient,
             "hour": hour_start_us,
-            "expected_samples": round((rate_hz or nominal_rate_hz or 0.0) * assigned_s),
+            "expected_samples": round(rate_hz * assigned_s) if rate_hz else None,
             "received_lines": lines.received if lines else 0,
             "clean_samples": n,
             "duplicate_lines": lines.duplicates if lines else 0,

@@ -254,13 +254,18 @@ class FactDeviceDay(Contract):
     hours_gappy: Int32 = column(11, "Hours with too many gaps", unit="h", ge=0, le=24)
     hours_faulty: Int32 = column(12, "Hours with an implausible rate or wrong units", unit="h", ge=0, le=24)
     hours_no_data: Int32 = column(13, "Hours without samples", unit="h", ge=0, le=24)
-    expected_samples: Int64 = column(14, "Samples without a gap", ge=0)
+    expected_samples: Int64 = column(
+        14,
+        "Samples of gapless hours, silent ones at the day's median rate; null on a silent day",
+        nullable=True,
+        ge=0,
+    )
     received_lines: Int64 = column(15, "Lines received", ge=0)
     clean_samples: Int64 = column(16, "Samples kept", ge=0)
     duplicate_lines: Int64 = column(17, "Repeated lines", ge=0)
     quarantined_lines: Int64 = column(18, "Refused lines", ge=0)
     completeness: Float64 = column(
-        19, "Samples kept of those expected; null if none were", unit="1", nullable=True, ge=0
+        19, "Samples kept of those expected; null on a silent day", unit="1", nullable=True, ge=0
     )
     gap_count: Int64 = column(20, "Gaps", ge=0)
     gap_s: Float64 = column(21, "Time lost in gaps", unit="s", ge=0)

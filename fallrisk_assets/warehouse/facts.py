@@ -171,7 +171,7 @@ def _begin_of_wear(
 
 
 def _sums(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    expected = sum(row["expected_samples"] for row in hours)
+    expected = _expected_samples(hours)
     clean = sum(row["clean_samples"] for row in hours)
     worn = [row["wear_fraction"] for row in hours if row["wear_fraction"] is not None]
     return {
@@ -185,6 +185,21 @@ def _sums(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "gap_s": sum(row["gap_s"] for row in hours),
         "wear_hours": sum(worn) if worn else None,
     }
+
+
+def _expected_samples(hours: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the samples of gapless hours; an hour that tells no rate is one at the day's median rate.
+
+    A silent hour counts as hours of samples that are missing, not as none expected.
+    """
+    rates = [row["rate_hz"] for row in hours if row["rate_hz"] is not None]
+    if not rates:
+        return None
+    rate_hz = statistics.median(rates)
+    silent = [row for row in hours if row["expected_samples"] is None]
+    silent_s = sum((row["watermark_at"] - row["hour"]).total_seconds() for row in silent)
+    known = sum(row["expected_samples"] for row in hours if row["expected_samples"] is not None)
+    return known + round(rate_hz * silent_s)
 
 
 def _states(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -306,7 +306,7 @@ def open_snapshot(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create tables and views, and add columns that a contract has gained."""
+    """Create tables and views; add columns that a contract has gained, and let be null what may be now."""
     views = [path.read_text() for path in sorted(_VIEWS.glob("*.sql"))]
     statements = [*(duckdb_ddl(model) for model in TABLES), *views]
     wanted = combined_hash(statements)
@@ -334,6 +334,10 @@ def _migrate(connection: duckdb.DuckDBPyConnection, model: ContractType) -> None
         if column not in has and column not in required:
             connection.execute(f'ALTER TABLE "{name}" ADD COLUMN "{column}" {kind}')
             has[column] = kind
+    strict = "SELECT column_name FROM information_schema.columns WHERE table_name = ? AND is_nullable = 'NO'"
+    for (column,) in connection.execute(strict, [name]).fetchall():
+        if column in wanted and column not in required:
+            connection.execute(f'ALTER TABLE "{name}" ALTER COLUMN "{column}" DROP NOT NULL')
     if has != wanted:
         differing = sorted(c for c in {*has, *wanted} if has.get(c) != wanted.get(c))
         raise SchemaConflictError(

@@ -41,7 +41,7 @@ def publish(lake: Lake, received: int, quarantined: int, duplicates: int) -> Non
     unknown = {name: [None] for name in (*known, "first_ts", "last_ts")}
     coverage = {
         "device_bucket": [BUCKET], "device_id": [DEVICE], "patient_id": [""], "hour": [HOUR],
-        "expected_samples": [0], "received_lines": [received], "clean_samples": [0],
+        "expected_samples": [None], "received_lines": [received], "clean_samples": [0],
         "duplicate_lines": [duplicates], "quarantined_lines": [quarantined], "gap_count": [0], "gap_s": [0.0],
         "watermark_at": [HOUR], "state": ["FINAL"], "verdict": ["NO_DATA"], "verdict_detail": [""], **unknown,
     }  # fmt: skip

@@ -190,7 +190,7 @@ def test_samples_are_expected_only_while_the_patient_is_assigned():
     rows = cover(walk(500), both)
     assert [(r["patient_id"], r["expected_samples"], r["verdict"]) for r in rows] == [
         ("pt-1", 90_000, "OK"),
-        ("pt-2", 0, "NO_DATA"),
+        ("pt-2", None, "NO_DATA"),
     ]
     assert rows[1]["verdict_detail"] == "no lines received"
 
@@ -208,9 +208,17 @@ def test_lines_of_nobody_have_a_row_of_their_own_so_that_all_lines_are_counted()
 
 
 def test_a_silent_hour_of_a_worn_device_has_a_row_that_says_so():
-    (row,) = cover([], nominal_rate_hz=50.0)
-    assert (row["verdict"], row["expected_samples"], row["received_lines"]) == ("NO_DATA", 180_000, 0)
-    for name in ("rate_hz", "wear_fraction", "battery_fraction", "first_ts", "last_ts", "clock_skew_s"):
+    (row,) = cover([])
+    assert (row["verdict"], row["received_lines"]) == ("NO_DATA", 0)
+    for name in (
+        "expected_samples",
+        "rate_hz",
+        "wear_fraction",
+        "battery_fraction",
+        "first_ts",
+        "last_ts",
+        "clock_skew_s",
+    ):
         assert row[name] is None
     assert cover([], [Assignment(PATIENT, 0, HOUR_START_US, "waist")]) == []
     assert cover([], [Assignment(PATIENT, END_US, None, "waist")]) == []

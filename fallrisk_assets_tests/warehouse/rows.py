@@ -89,11 +89,18 @@ def device_hour(device: str = "imu-1", patient: str = "pt-1", hour: int = 0, **c
 
 def silent_hour(device: str = "imu-1", patient: str = "pt-1", hour: int = 0) -> dict:
     nothing = dict.fromkeys(
-        ("rate_hz", "wear_fraction", "battery_fraction", "clock_skew_s", "firmware", "first_ts", "last_ts")
+        (
+            "expected_samples",
+            "rate_hz",
+            "wear_fraction",
+            "battery_fraction",
+            "clock_skew_s",
+            "firmware",
+            "first_ts",
+            "last_ts",
+        )
     )
-    zero = dict.fromkeys(
-        ("expected_samples", "received_lines", "clean_samples", "duplicate_lines", "quarantined_lines"), 0
-    )
+    zero = dict.fromkeys(("received_lines", "clean_samples", "duplicate_lines", "quarantined_lines"), 0)
     return device_hour(device, patient, hour, **nothing, **zero, verdict="NO_DATA", verdict_detail="silent")
 
 

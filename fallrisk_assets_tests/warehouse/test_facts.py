@@ -86,9 +86,16 @@ def test_hours_of_a_device_add_up_to_its_day():
 
 def test_what_was_not_measured_is_null_and_never_0():
     [day] = device_days(silent_hour(hour=0), silent_hour(hour=1))
-    for column in ("wear_hours", "completeness", "battery_lowest", "battery_last", "rate_hz", "firmware"):
+    unknown = ("expected_samples", "wear_hours", "completeness", "battery_lowest", "battery_last", "rate_hz")
+    for column in (*unknown, "firmware"):
         assert day[column] is None, column
     assert day["hours_no_data"] == 2
+
+
+def test_a_silent_hour_lacks_the_samples_that_its_device_sends_in_others():
+    [day] = device_days(silent_hour(hour=0), device_hour(hour=1), silent_hour(hour=2))
+    assert day["expected_samples"] == 3 * 180_000
+    assert day["completeness"] == pytest.approx(1 / 3)
 
 
 def test_unknown_wear_of_some_hours_is_left_out_of_the_sum_and_not_taken_for_0():

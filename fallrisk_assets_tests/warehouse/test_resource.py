@@ -262,6 +262,21 @@ def test_a_column_that_a_contract_gains_is_added_and_any_other_difference_is_ref
         warehouse.read(FactRiskScore)
 
 
+def test_a_column_that_may_be_null_by_now_may_be_so_in_an_older_file(warehouse):
+    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
+    raw = duckdb.connect(warehouse.path)
+    raw.execute("DELETE FROM fact_risk_score")
+    raw.execute("ALTER TABLE fact_risk_score ALTER COLUMN confidence SET NOT NULL")
+    raw.execute("UPDATE applied_schema SET fingerprint = 'older'")
+    raw.close()
+    warehouse.read(FactRiskScore)
+    raw = duckdb.connect(warehouse.path)
+    columns = "FROM information_schema.columns WHERE table_name = 'fact_risk_score' AND is_nullable = 'NO'"
+    assert {name for (name,) in raw.execute(f"SELECT column_name {columns}").fetchall()} == {
+        field.name for field in arrow_schema(FactRiskScore) if not field.nullable
+    }
+
+
 def test_the_tables_of_the_file_are_those_of_the_contracts(warehouse):
     warehouse.replace_slice(DimDate, WHOLE_TABLE, dim_date())
     listed = warehouse.query(
