@@ -4,7 +4,8 @@ What belongs here: names of resources and where their settings come from. What d
 read at import (an `EnvVar` is looked up when a run starts).
 
 Who is told and how (mail server, webhooks, the platform's own contact) is the same in each: `OutboxResource`
-takes it from the variables `FALLRISK_SMTP_HOST` … `FALLRISK_ALERT_LINK` when it sends; none has to be set.
+takes it from the variables `FALLRISK_SMTP_HOST` … `FALLRISK_ALERT_LINK` when it sends; none has to be set. So
+is whether FHIR resources are labelled as test data (`FALLRISK_TEST_DATA`; they are, unless it says false).
 """
 
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.fhir.resource import FhirSettings
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.reports import Reports
@@ -35,6 +37,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "warehouse": Warehouse(),
             "windows": WindowSettings(),
             "outbox": OutboxResource(),
+            "fhir": FhirSettings(),
         }
     if environment == "aws":
         return {
@@ -47,5 +50,6 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "warehouse": Warehouse(),
             "windows": WindowSettings(),
             "outbox": OutboxResource(),
+            "fhir": FhirSettings(),
         }
     raise ValueError(f"no environment {environment!r}: local or aws")

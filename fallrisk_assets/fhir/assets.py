@@ -21,16 +21,14 @@ from fallrisk_assets.contract import ContractType
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.fhir.folder import problems, write_day
 from fallrisk_assets.fhir.patient_day import DayRows, falls_reviewed_later, flag_history_start, patient_days
-from fallrisk_assets.fhir.resources import judge, resources_table
+from fallrisk_assets.fhir.resource import FhirSettings
+from fallrisk_assets.fhir.resources import judge, labelled_as_test_data, resources_table
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.mobility.contract import DailyGait
 from fallrisk_assets.partitions import daily, day_key, hours_of_day
 from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
-
-TEST_DATA = True
-"""Whether resources are labelled HTEST. Everything here is simulated or replayed from public recordings."""
 
 #: The flag of standing high risk looks back at most this many days (`flag_history_start`).
 _FLAG_HISTORY = dg.TimeWindowPartitionMapping(start_offset=-179, end_offset=0)
@@ -43,6 +41,7 @@ WHOLE_CHECK = "every_resource_is_in_a_bundle"
     partitions_def=daily,
     group_name="fhir",
     kinds=("python", "iceberg", "json"),
+    resource_keys=("fhir",),
     deps=[
         dg.AssetDep("patients", partition_mapping=dg.AllPartitionMapping()),
         dg.AssetDep("patient_identity", partition_mapping=dg.AllPartitionMapping()),
@@ -59,9 +58,11 @@ def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: P
     Each resource passes the structural check, and a stratified sample passes the R4B models, before anything
     is published: a fault refuses the day and is counted by reason in the contract's check.
     """
+    settings: FhirSettings = context.resources.fhir
+    test_data = settings.labels_test_data()
     for key in publication.keys:
         day = date.fromisoformat(key)
-        found = patient_days(day, _day_rows(lake, publication, key), test_data=TEST_DATA)
+        found = patient_days(day, _day_rows(lake, publication, key), test_data=test_data)
         publication.reports[key].merge(judge(found))
         publication.add(key, resources_table(day, found))
         kinds = Counter(r["resourceType"] for resources in found.resources.values() for r in resources)
@@ -171,7 +172,7 @@ def fhir_bundles(context: dg.AssetExecutionContext) -> Iterator[Any]:
                     run_id=context.run_id,
                     snapshot=str(entry.snapshot_id),
                     inputs=entry.inputs,
-                    test_data=TEST_DATA,
+                    test_data=labelled_as_test_data(data),
                 )
                 if wrong := problems(folder, data):
                     raise DayNotWhole(key, wrong)

@@ -18,6 +18,7 @@ from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.fhir.models import model_errors, sample
 from fallrisk_assets.fhir.patient_day import PatientDays
 from fallrisk_assets.fhir.structure import Fault, faults
+from fallrisk_assets.fhir.terminology import TEST_DATA
 from fallrisk_assets.validation import ContractReport
 
 _SHOWN = 5
@@ -83,6 +84,12 @@ def judge(found: PatientDays) -> ContractReport:
         for r, error in refused[:_SHOWN]
     ]
     return report
+
+
+def labelled_as_test_data(data: pa.Table) -> bool:
+    """Return whether rows of `fhir_resources` are labelled HTEST; of one day all are or none is."""
+    contents = data["content"].slice(0, 1).to_pylist()
+    return any(TEST_DATA in orjson.loads(text).get("meta", {}).get("security", []) for text in contents)
 
 
 def bundles(data: pa.Table, *, test_data: bool) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.fhir import assets, folder
 from fallrisk_assets.fhir.assets import WHOLE_CHECK, fhir_bundles, fhir_resources
 from fallrisk_assets.fhir.contract import FhirResources
+from fallrisk_assets.fhir.resource import TEST_DATA_VARIABLE, FhirSettings
 from fallrisk_assets.lake import Lake, MissingPartition
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.mobility.contract import DailyGait
@@ -63,6 +64,7 @@ class World:
     lake: Lake
     reports: Reports
     instance: dg.DagsterInstance
+    settings: FhirSettings = dataclasses.field(default_factory=FhirSettings)
 
     def publish(self, model, by_key, bucket=None):
         with self.lake.publication(model, list(by_key)) as publication:
@@ -96,7 +98,7 @@ class World:
             selection=list(chosen),
             partition_key=None if last else key,
             tags=tags if last else None,
-            resources={"lake": self.lake, "reports": self.reports},
+            resources={"lake": self.lake, "reports": self.reports, "fhir": self.settings},
             instance=self.instance,
             **options,
         )
@@ -136,6 +138,32 @@ def test_a_day_becomes_rows_a_bundle_and_lines(world):
     assert len(rows) == len(world.bundle()["entry"]) == 34
     line = (world.reports.folder / f"fhir/{KEY}/ndjson/Patient.ndjson").read_bytes()
     assert orjson.loads(line)["identifier"][0]["value"] == "PAT000001"
+
+
+def labels(world):
+    """Every resource's and bundle's labels in the files of the day."""
+    bundle = world.bundle()
+    path = world.reports.folder / f"fhir/{KEY}/provenance/PAT000001.json"
+    written = [bundle, orjson.loads(path.read_bytes()), *(e["resource"] for e in bundle["entry"])]
+    return {tuple(c["code"] for c in r.get("meta", {}).get("security", [])) for r in written}
+
+
+def test_resources_are_labelled_as_test_data_unless_a_variable_says_that_they_are_none(world, monkeypatch):
+    monkeypatch.setenv(TEST_DATA_VARIABLE, "false")
+    world.run()
+    assert labels(world) == {()}
+    monkeypatch.delenv(TEST_DATA_VARIABLE)
+    world.run()
+    assert labels(world) == {("HTEST",)}
+
+
+def test_whether_data_are_test_data_is_never_guessed(monkeypatch):
+    monkeypatch.setenv(TEST_DATA_VARIABLE, "flase")
+    with pytest.raises(ValueError, match="FALLRISK_TEST_DATA=flase: must be true or false"):
+        FhirSettings().labels_test_data()
+    assert FhirSettings(test_data=False).labels_test_data() is False
+    monkeypatch.setenv(TEST_DATA_VARIABLE, "")
+    assert FhirSettings().labels_test_data() is True
 
 
 def test_a_day_run_again_has_the_same_bytes_but_for_its_provenance(world):
