@@ -271,11 +271,13 @@ class _Builder:
         sender = self._software(ALERTING, PIPELINE[1])
         code, about = self._about(row)
         request = mapping.communication_request(row, self.patient, sender, about, test_data=self.test_data)
-        told = mapping.communication(
-            row, request, self.patient, sender, None, row["acknowledged_at"], test_data=self.test_data
-        )
+        told = []
+        if (at := row["acknowledged_at"]) is not None:
+            told.append(
+                mapping.communication(row, request, self.patient, sender, at, test_data=self.test_data)
+            )
         if code is None:
-            return [request, told]
+            return [request, *told]
         issue = mapping.detected_issue(
             (row["alert_id"],),
             code,
@@ -287,7 +289,7 @@ class _Builder:
             alert_state=row["state"],
             test_data=self.test_data,
         )
-        return [issue, request, told]
+        return [issue, request, *told]
 
     def _about(self, row: Row) -> tuple[str | None, list[Resource]]:
         """Return the code of the issue behind an alert (none for a device's state) and what it rests on."""

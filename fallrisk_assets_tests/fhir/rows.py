@@ -167,7 +167,8 @@ def index_alert_row(wearable: str = "pt-1", **changed: Any) -> dict[str, Any]:
 
 
 def day_rows(**changed: Any) -> DayRows:
-    """Return a day with one of everything."""
+    """Return a day with one of everything: one alert is acknowledged, one is not."""
+    acknowledged_at = datetime(2026, 1, 5, 12, 20, tzinfo=UTC)
     rows: dict[str, Any] = {
         "patients": [patient_row()],
         "identities": [identity_row()],
@@ -175,7 +176,7 @@ def day_rows(**changed: Any) -> DayRows:
         "falls": [fall_row()],
         "index": [index_row()],
         "index_history": [index_row(day=DAY - timedelta(days=1))],
-        "alerts": [alert_row()],
+        "alerts": [alert_row(state="ACKNOWLEDGED", acknowledged_at=acknowledged_at)],
         "index_alerts": [index_alert_row()],
     }
     return DayRows(**(rows | changed))

@@ -135,7 +135,7 @@ def test_a_day_becomes_rows_a_bundle_and_lines(world):
     found = {name: check.passed for name, check in checks(result).items()}
     assert found == {CONTRACT_CHECK: True, WHOLE_CHECK: True}
     rows = world.lake.read(FhirResources, [KEY]).to_pylist()
-    assert len(rows) == len(world.bundle()["entry"]) == 34
+    assert len(rows) == len(world.bundle()["entry"]) == 32
     line = (world.reports.folder / f"fhir/{KEY}/ndjson/Patient.ndjson").read_bytes()
     assert orjson.loads(line)["identifier"][0]["value"] == "PAT000001"
 

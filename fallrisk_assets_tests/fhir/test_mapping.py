@@ -220,18 +220,15 @@ def test_every_state_and_severity_of_alerts_is_mapped():
             assert mapping.communication_request(row, PATIENT, MODEL, test_data=True)
 
 
-def test_a_communication_is_completed_only_when_somebody_was_told():
+def test_a_communication_says_when_a_person_acknowledged_it_and_not_when_it_was_sent():
     row = alert_row()
     request = mapping.communication_request(row, PATIENT, MODEL, test_data=True)
-    silent = mapping.communication(row, request, PATIENT, MODEL, None, test_data=True)
-    assert silent["status"] == "preparation"
-    assert "sent" not in silent
-    told = mapping.communication(
-        row, request, PATIENT, MODEL, None, datetime(2026, 1, 5, 12, 5, tzinfo=UTC), test_data=True
-    )
+    acknowledged_at = datetime(2026, 1, 5, 12, 5, tzinfo=UTC)
+    told = mapping.communication(row, request, PATIENT, MODEL, acknowledged_at, test_data=True)
     assert told["status"] == "completed"
     assert told["received"] == "2026-01-05T12:05:00.000Z"
     assert told["basedOn"] == [{"reference": f"CommunicationRequest/{request['id']}"}]
+    assert "sent" not in told
 
 
 def test_a_flag_that_is_cleared_is_inactive_and_ends():

@@ -67,7 +67,7 @@ def test_a_day_holds_one_of_everything_for_its_patient():
         "Flag": 1,
         "DetectedIssue": 3,
         "CommunicationRequest": 2,
-        "Communication": 2,
+        "Communication": 1,
     }
 
 
@@ -139,6 +139,18 @@ def test_an_alert_that_several_hours_show_is_written_once_as_the_last_hour_left_
     )
     (request,) = of_kind(found, "CommunicationRequest")
     assert request["status"] == "completed"
+
+
+def test_an_alert_has_a_communication_only_once_a_person_acknowledged_it():
+    waiting = resources(alerts=[alert_row()], index_alerts=[])
+    assert len(of_kind(waiting, "CommunicationRequest")) == 1
+    assert of_kind(waiting, "Communication") == []
+    at = datetime(2026, 1, 5, 12, 20, tzinfo=UTC)
+    seen = resources(alerts=[alert_row(state="ACKNOWLEDGED", acknowledged_at=at)], index_alerts=[])
+    (told,) = of_kind(seen, "Communication")
+    assert (told["status"], told["received"]) == ("completed", "2026-01-05T12:20:00.000Z")
+    (request,) = of_kind(seen, "CommunicationRequest")
+    assert told["basedOn"] == [{"reference": f"CommunicationRequest/{request['id']}"}]
 
 
 def test_an_alert_about_a_device_is_communicated_but_is_no_issue_of_the_patient():

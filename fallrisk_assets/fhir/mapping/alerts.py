@@ -1,4 +1,4 @@
-"""CommunicationRequest and Communication: an alert, ordered and sent."""
+"""CommunicationRequest and Communication: an alert that somebody is to be told, and that somebody was."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -61,39 +61,35 @@ def communication(
     request: Mapping[str, Any],
     patient: Mapping[str, Any],
     sender: Mapping[str, Any],
-    sent_at: datetime | None,
-    acknowledged_at: datetime | None = None,
+    acknowledged_at: datetime,
     *,
     test_data: bool,
 ) -> dict[str, Any]:
-    """Return the Communication that carries out an alert's request.
+    """Return the Communication of an alert that reached a person.
+
+    When it was sent is not told: the delivery ledger is no input of a bundle.
 
     Args:
         row: Row of `alerts` or `index_alerts`: alert_id, rule, severity.
         request: The CommunicationRequest that it carries out.
         patient: The Patient resource.
         sender: The Device (software) that sends.
-        sent_at: When the first message left; None while none has.
-        acknowledged_at: When a person acknowledged it; None while nobody has.
+        acknowledged_at: When a person acknowledged it.
         test_data: Whether the data are simulated.
     """
-    told = sent_at is not None or acknowledged_at is not None
     found = head("Communication", row["alert_id"], test_data=test_data) | {
         "identifier": [{"system": ALERT_IDENTIFIER, "value": row["alert_id"]}],
         "basedOn": [reference(request)],
-        "status": "completed" if told else "preparation",
+        "status": "completed",
         "category": [{"coding": [ALERT]}],
         "priority": PRIORITY[row["severity"]],
         "subject": reference(patient),
         "payload": [{"contentString": alert_text(row)}],
         "sender": reference(sender),
+        "received": instant(acknowledged_at),
     }
     if about := request.get("about"):
         found["about"] = list(about)
-    if sent_at is not None:
-        found["sent"] = instant(sent_at)
-    if acknowledged_at is not None:
-        found["received"] = instant(acknowledged_at)
     return found
 
 
