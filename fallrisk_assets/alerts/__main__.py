@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from fallrisk_assets.alerts.actions import Action, ActionRefused, append_action
-from fallrisk_assets.alerts.assets import ACTIONS_FOLDER
+from fallrisk_assets.alerts.actions import ACTIONS_FOLDER, Action, ActionRefused, append_action
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.alerts.delivery import deliver, stop
 from fallrisk_assets.alerts.outbox import FAILED, HELD, OutboxBusy

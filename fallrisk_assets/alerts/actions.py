@@ -16,7 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fallrisk_assets.alerts.rules import CLOSED_AS
+from fallrisk_assets.alerts.rules import CLOSED_AS, RULES
+from fallrisk_assets.partitions import hour_key
+
+ACTIONS_FOLDER = "alert_actions"
+"""Of the landing zone."""
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/alert-action")
 
@@ -69,6 +73,11 @@ class Action:
         required = {"assign": "to", "snooze": "until", "close": "outcome", "note": "text"}
         if self.kind not in KINDS:
             raise ActionRefused(f"action kind {self.kind!r}: must be one of {', '.join(KINDS)}")
+        if self.rule not in RULES:
+            raise ActionRefused(f"action {self.kind}: rule must be one of {', '.join(RULES)}")
+        for name in ("to", "outcome", "text"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ActionRefused(f"action {self.kind}: {name} must be text")
         field = required.get(self.kind)
         if field and not getattr(self, field):
             raise ActionRefused(f"action {self.kind}: {field} is required")
@@ -185,6 +194,24 @@ def hour_of_action_file(name: str) -> datetime | None:
     return at.replace(minute=0, second=0)
 
 
+def files_by_hour(keys: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The landed files by the hour in their names, and the names that say no hour."""
+    files: dict[str, list[str]] = {}
+    misnamed = []
+    for key in keys:
+        hour = hour_of_action_file(name_of(key))
+        if hour is None:
+            misnamed.append(name_of(key))
+        else:
+            files.setdefault(hour_key(hour), []).append(key)
+    return files, misnamed
+
+
+def name_of(key: str) -> str:
+    """The file's name in a landed key."""
+    return key.rpartition("/")[2]
+
+
 def read_actions(files: Iterable[tuple[str, bytes]]) -> tuple[list[Action], list[str]]:
     """Read action files.
 
@@ -199,6 +226,11 @@ def read_actions(files: Iterable[tuple[str, bytes]]) -> tuple[list[Action], list
     for name, content in files:
         try:
             action = action_from_json(content, name)
+            hour = hour_of_action_file(name_of(name))
+            if hour is not None and hour != action.at.astimezone(UTC).replace(
+                minute=0, second=0, microsecond=0
+            ):
+                raise ActionRefused(f"{name}: its name says another hour than its content")
         except ActionRefused as error:
             refused.append(str(error))
         else:

@@ -6,14 +6,22 @@ Here: the Dagster skin. Not here: when something is an alert (`rules.py`, `episo
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fallrisk_assets.alerts.actions import actions_from_rows, hour_of_action_file, read_actions
+from fallrisk_assets.alerts.actions import (
+    ACTIONS_FOLDER,
+    actions_from_rows,
+    files_by_hour,
+    name_of,
+    read_actions,
+)
+from fallrisk_assets.alerts.checks import files_check, files_verdict
 from fallrisk_assets.alerts.contract import AlertActions, Alerts, DeviceStates, IndexAlerts
 from fallrisk_assets.alerts.delivery import deliver, patients_until
 from fallrisk_assets.alerts.device_states import (
@@ -42,15 +50,23 @@ from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, resolve_assignments
 from fallrisk_assets.contract import ContractType
-from fallrisk_assets.lake import Lake, Publication
+from fallrisk_assets.lake import Lake, Publication, SliceRefused
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, daily, day_key, hour_key, hour_range, hourly, window_of
 from fallrisk_assets.previews import bars
-from fallrisk_assets.publishing import contract_asset, retried_when_transient, show, show_bars
+from fallrisk_assets.publishing import (
+    contract_asset,
+    contract_check,
+    contract_spec,
+    doc_of,
+    report_publication,
+    retried_when_transient,
+    show,
+    show_bars,
+)
 from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryQuarantine
 
-ACTIONS_FOLDER = "alert_actions"
 GROUP = "alerts"
 
 _EVERY = dg.AllPartitionMapping()
@@ -118,28 +134,45 @@ def device_states(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
         show_bars(publication, key, dict(_counts(states, "state")), name="devices by state")
 
 
-@contract_asset(
+_ACTIONS = contract_spec(
     AlertActions,
     partitions_def=hourly,
     group_name=GROUP,
     kinds=("python", "iceberg", "json"),
-    resource_keys=("landing",),
+    description=doc_of(AlertActions)
+    + "\n\nOne file an action, written by `python -m fallrisk_assets.alerts`; any other file is left out.",
 )
-def alert_actions(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+
+
+@dg.multi_asset(
+    name=AlertActions.spec.name,
+    specs=[_ACTIONS],
+    check_specs=[contract_check(AlertActions, _ACTIONS), files_check(_ACTIONS.key)],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    required_resource_keys={"lake", "landing"},
+)
+def alert_actions(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """What people did in the hour: one file an action, written by `python -m fallrisk_assets.alerts`."""
+    lake: Lake = context.resources.lake
     landing: Landing = context.resources.landing
-    files: dict[str, list[str]] = {}
-    for file in landing.list(ACTIONS_FOLDER):
-        hour = hour_of_action_file(file.key.rpartition("/")[2])
-        if hour is not None:
-            files.setdefault(hour_key(hour), []).append(file.key)
-    for key in context.partition_keys:
-        actions, refused = read_actions((name, landing.read(name)) for name in files.get(key, ()))
-        for reason in refused:
-            context.log.warning("%s: left out; mend the file or write the action again", reason)
-        publication.add(key, actions_table(actions))
-        show(publication, key, refused=len(refused))
-        show_bars(publication, key, dict(_counts(actions_table(actions), "kind")), name="actions by kind")
+    keys = list(context.partition_keys)
+    files, misnamed = files_by_hour(file.key for file in landing.list(ACTIONS_FOLDER))
+    refused: dict[str, list[str]] = {}
+    with retried_when_transient(), lake.publication(AlertActions, keys, context.run_id) as publication:
+        for key in keys:
+            actions, reasons = read_actions((name, landing.read(name)) for name in files.get(key, ()))
+            for reason in reasons:
+                context.log.warning("%s: left out; mend the file or write the action again", reason)
+            refused[key] = [name_of(reason.partition(":")[0]) for reason in reasons]
+            table = actions_table(actions)
+            publication.add(key, table)
+            show(publication, key, refused=len(reasons))
+            show_bars(publication, key, dict(_counts(table, "kind")), name="actions by kind")
+        publication.judge()
+        yield from report_publication(context, _ACTIONS, publication)
+    yield files_verdict(context, _ACTIONS.key, refused, misnamed)
+    if publication.bad:
+        raise SliceRefused(AlertActions, publication.bad)
 
 
 @contract_asset(

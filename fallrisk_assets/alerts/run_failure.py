@@ -12,8 +12,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from fallrisk_assets.alerts.actions import hour_of_action_file
-from fallrisk_assets.alerts.assets import ACTIONS_FOLDER
+from fallrisk_assets.alerts.actions import ACTIONS_FOLDER, hour_of_action_file, name_of
 from fallrisk_assets.alerts.delivery import FALL_CEILING, deliver
 from fallrisk_assets.alerts.notifications import Page, ops_alert
 from fallrisk_assets.alerts.outbox import OutboxBusy
@@ -173,7 +172,7 @@ def new_actions(
     files = landing.list(ACTIONS_FOLDER)
     fresh = [f for f in files if f.modified_ns > mark or (f.modified_ns == mark and f.key not in at_mark)]
     now = outbox.now()
-    named = [hour_of_action_file(f.key.rpartition("/")[2]) for f in fresh]
+    named = [hour_of_action_file(name_of(f.key)) for f in fresh]
     hours = {hour for hour in named if hour is not None and hour <= now}
     if not hours:
         # Not past them: an action of an hour to come is asked for when it comes.

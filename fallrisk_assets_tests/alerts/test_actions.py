@@ -88,6 +88,12 @@ def test_a_bad_file_costs_that_file_and_is_named() -> None:
     assert [r.split(":")[0] for r in refused] == ["missing.json", "torn.json"]
 
 
+def test_a_file_whose_name_says_another_hour_than_its_content_is_refused() -> None:
+    name = action().file_name.replace("T0759", "T0859")
+    assert read_actions([(name, action().to_json().encode())])[0] == []
+    assert read_actions([(action().file_name, action().to_json().encode())])[0] == [action()]
+
+
 @pytest.mark.parametrize(
     ("kind", "more", "named"),
     [
@@ -99,6 +105,8 @@ def test_a_bad_file_costs_that_file_and_is_named() -> None:
         ("close", {"outcome": "maybe"}, "confirmed, false, device"),
         ("note", {}, "text is required"),
         ("acknowledge", {"by": ""}, "by is required"),
+        ("acknowledge", {"rule": "FELL"}, "rule must be one of FALL_DETECTED"),
+        ("note", {"text": 7}, "text must be text"),
         ("acknowledge", {"at": datetime(2026, 1, 5)}, "time zone"),  # noqa: DTZ001
     ],
 )
