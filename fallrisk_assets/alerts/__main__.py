@@ -4,9 +4,8 @@ Belongs here: arguments and words. Does not belong here: what an action does (`e
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,32 +14,39 @@ import pyarrow.compute as pc
 from fallrisk_assets.alerts.actions import ACTIONS_FOLDER, Action, ActionRefused, append_action
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.alerts.delivery import deliver, stop
+from fallrisk_assets.alerts.listing import line, newest_rows
 from fallrisk_assets.alerts.outbox import FAILED, HELD, OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import CLOSED_AS
+from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
+from fallrisk_assets.partitions import window_of
 
-LIST_HOURS = 48
 FIND_HOURS = 24 * 31
+"""Published hours of `alerts` that are looked through, and `index_alerts` as far back: what takes seconds."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def latest_alerts(lake: Lake, hours: int, days: int, alert_id: str = "") -> list[dict]:
-    """The newest row of each alert in the last published hours and days, oldest opening first.
+def _looked_at(lake: Lake) -> dict[ContractType, list[str]]:
+    """The partitions that are looked through."""
+    most = {Alerts: FIND_HOURS, IndexAlerts: FIND_HOURS // 24}
+    return {model: lake.ledger.keys(model)[-n:] for model, n in most.items()}
+
+
+def latest_alerts(lake: Lake, alert_id: str = "") -> list[dict]:
+    """The newest row of each alert in the last 31 published days, oldest opening first.
 
     Args:
         lake: where the alerts are.
-        hours: how many published hours of `alerts` to look at.
-        days: how many published days of `index_alerts` to look at.
         alert_id: beginning of the id; empty: all.
     """
-    newest: dict[str, dict] = {}
     where = pc.starts_with(pc.field("alert_id"), alert_id) if alert_id else None
-    for model, most in ((Alerts, hours), (IndexAlerts, days)):
-        for row in lake.read(model, lake.ledger.keys(model)[-most:], where=where).to_pylist():
-            newest[row["alert_id"]] = row
-    return sorted(newest.values(), key=lambda row: (row["opened_at"], row["alert_id"]))
+    return newest_rows(
+        row
+        for model, keys in _looked_at(lake).items()
+        for row in lake.read(model, keys, where=where).to_pylist()
+    )
 
 
 def find_alert(lake: Lake, alert_id: str) -> dict:
@@ -49,7 +55,7 @@ def find_alert(lake: Lake, alert_id: str) -> dict:
     Raises:
         ActionRefused: there is none, or more than one.
     """
-    found = latest_alerts(lake, FIND_HOURS, FIND_HOURS // 24, alert_id)
+    found = latest_alerts(lake, alert_id)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -74,8 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.alerts", description=__doc__)
     parser.add_argument("--data", default="", help="data folder (default: FALLRISK_DATA, else data)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="show unfinished alerts")
-    listing.add_argument("--all", action="store_true", help="finished ones too, of 31 days")
+    listing = commands.add_parser(
+        "list", help="show unfinished alerts of 31 published days, and who was told"
+    )
+    listing.add_argument("--all", action="store_true", help="finished ones too")
     acting = argparse.ArgumentParser(add_help=False)
     acting.add_argument("alert", help="alert id, or enough of its beginning")
     acting.add_argument("--by", required=True, help="your staff id (no name)")
@@ -127,14 +135,21 @@ def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, outbox: Outbox
     return f"{action.transition} {row['rule']} {row['alert_id']}: appended as {path.name}"
 
 
-def _line(row: dict) -> str:
-    subject = row["patient_id"] or row["device_id"]
-    level = f" level {row['escalation_level']}" if row["escalation_level"] else ""
-    began = json.loads(row["transitions"])[0].get("since")
-    since = f" since {datetime.fromisoformat(began):%Y-%m-%d %H:%M}Z" if began else ""
-    return (
-        f"{row['alert_id']}  {row['opened_at']:%Y-%m-%d %H:%M}Z  {row['severity']:<8}  {row['rule']:<19}  "
-        f"{subject:<10}  n={row['n']:<3} {row['state']}{level}{since}"
+def _list(lake: Lake, outbox: OutboxResource, finished: bool) -> Iterator[str]:
+    """The alerts, who was told, and how far back this looked: what is not in it is not thereby finished."""
+    looked_at = _looked_at(lake)
+    last = {model: window_of(keys[-1])[0] for model, keys in looked_at.items() if keys}
+    rows = [r for r in latest_alerts(lake) if finished or r["closed_at"] is None]
+    if rows:
+        with outbox.ledger() as ledger:
+            for row in rows:
+                model = Alerts if "hour" in row else IndexAlerts
+                yield line(row, ledger.told(row["alert_id"]), last[model])
+    else:
+        yield "no alerts" if finished else "no unfinished alerts"
+    since = {model.spec.name: keys[0] for model, keys in looked_at.items() if keys}
+    yield "looked at: " + (
+        ", ".join(f"{name} since {key}" for name, key in since.items()) or "nothing is published"
     )
 
 
@@ -146,11 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     outbox = OutboxResource(path=str(data / "outbox.db"), messages=str(data / "outbox.jsonl"))
     try:
         if arguments.command == "list":
-            hours = FIND_HOURS if arguments.all else LIST_HOURS
-            rows = [
-                r for r in latest_alerts(lake, hours, hours // 24) if arguments.all or r["closed_at"] is None
-            ]
-            print("\n".join(map(_line, rows)) if rows else "no unfinished alerts")
+            print(*_list(lake, outbox, arguments.all), sep="\n")
         elif arguments.command == "deliver":
             report = deliver(lake, outbox)
             print(

@@ -229,6 +229,11 @@ class Ledger:
         )
         return [_delivery(row) for row in rows]
 
+    def told(self, alert_id: str) -> Counter[str]:
+        """How many contacts an alert has in each state; a duplicate counts as the page that it repeats."""
+        pages = (self._original(d) for d in self.deliveries(alert_id=alert_id))
+        return Counter(state for state, _ in {(d.state, d.page.contact_id) for d in pages})
+
     def history(self, idempotency_key: str) -> list[str]:
         """The states that one delivery went through, oldest first."""
         rows = self._db.execute(

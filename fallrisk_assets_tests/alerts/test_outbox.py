@@ -21,6 +21,7 @@ from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.alerts.delivery import is_over
 from fallrisk_assets.alerts.episodes import Observation, fold
 from fallrisk_assets.alerts.escalation import next_pages
+from fallrisk_assets.alerts.listing import in_words
 from fallrisk_assets.alerts.notifications import Message, Page, message_of, ops_alert, ops_contact, pages_of
 from fallrisk_assets.alerts.outbox import CRITICAL, Ledger, OutboxBusy
 from fallrisk_assets.alerts.rules import DEVICE_SILENT, FALL_DETECTED, HOURLY_LOOK_BACK
@@ -141,6 +142,33 @@ def test_an_alert_that_late_data_renamed_does_not_ring_twice(ledger: Ledger) -> 
         ledger.deliver(T0 + MINUTE, {"file": channel}, BOOK)
     assert len(channel.sent) == 1
     assert ledger.counts() == {"SENT": 1, "SUPPRESSED_DUPLICATE": 1}
+
+
+def test_the_ledger_says_who_was_told_of_an_alert_under_any_of_its_names(ledger: Ledger) -> None:
+    (first,) = fall_pages()
+    renamed = replace(first, alert_id="renamed", opened_at=T0 - MINUTE)
+    ledger.enqueue([first, renamed], T0)
+    assert ledger.told("renamed") == {"PENDING": 1}
+    ledger.deliver(T0, {"file": Recorder()}, BOOK)
+    ledger.enqueue([replace(first, level=1, contact_id=LADDER["pt-1"][1].contact_id)], T0)
+    assert [ledger.told(i) for i in (first.alert_id, "renamed")] == [{"SENT": 1, "PENDING": 1}, {"SENT": 1}]
+    ledger.deliver(T0 + 2 * HOUR, {"file": Recorder()}, BOOK)
+    assert ledger.told(first.alert_id) == {"SENT": 1, "SUPPRESSED_STALE": 1}
+    assert ledger.told("unknown") == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, "told to nobody: nothing in the delivery ledger"),
+        ({"SUPPRESSED_STALE": 1}, "told to nobody: suppressed as stale"),
+        ({"FAILED": 1, "PENDING": 2}, "told to nobody: failed, waiting"),
+        ({"SENT": 2, "WITHDRAWN": 1}, "told to 2"),
+        ({"SENT": 1, "FAILED": 1}, "told to 1, 1 failed"),
+    ],
+)
+def test_the_list_says_in_words_what_the_ledger_says(told: dict[str, int], words: str) -> None:
+    assert in_words(told) == words
 
 
 def test_a_second_alert_minutes_later_does_ring(ledger: Ledger) -> None:
