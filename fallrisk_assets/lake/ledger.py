@@ -3,14 +3,16 @@
 What belongs here: entries (one small JSON object for each table and partition, replaced in one step) and
 lineage (one immutable object for each publication). What does not: the rows.
 
-The entry is written after the Iceberg commit. A run killed between the two leaves rows that the
-ledger does not vouch for; the next run of the partition replaces both.
+The entry is written after the Iceberg commit and names the files that it vouches for; readers take those
+and no others. A run killed between the two has changed nothing for them: the old entry still names the old
+files, which stay on disk, and the next publication of the partition puts Iceberg right. Entries of several
+partitions take effect together: one object holds them all until each has its own.
 """
 
 import fcntl
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,12 +46,28 @@ class PublishedMeanwhile(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class BucketEntry:
-    """What is published of one device bucket ("-" for tables without buckets) of a partition."""
+    """What is published of one device bucket ("-" for tables without buckets) of a partition.
+
+    Attributes:
+        rows: Rows.
+        content_hash: Hash of the rows.
+        input_hash: Hash of what they were made from.
+        facts: Small facts that the publication noted.
+        file: Name of the file that holds the rows, in the partition's folder. None without rows, and in
+            entries from before files were named: then what Iceberg has counts. Random, hence no part of
+            comparisons.
+    """
 
     rows: int
     content_hash: str
     input_hash: str
     facts: dict[str, Any] = field(default_factory=dict)
+    file: str | None = field(default=None, compare=False)
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether there are rows and only Iceberg knows in which file."""
+        return bool(self.rows) and self.file is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,11 @@ class LedgerEntry:
         """Return this entry as published by a snapshot."""
         return replace(self, snapshot_id=snapshot_id)
 
+    @classmethod
+    def of_dict(cls, raw: dict[str, Any]) -> "LedgerEntry":
+        """Return the entry that `as_dict` described."""
+        return cls(**{**raw, "buckets": {b: BucketEntry(**e) for b, e in raw["buckets"].items()}})
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {
@@ -104,6 +127,7 @@ class LedgerEntry:
                     "content_hash": e.content_hash,
                     "input_hash": e.input_hash,
                     "facts": e.facts,
+                    "file": e.file,
                 }
                 for b, e in sorted(self.buckets.items())
             },
@@ -122,22 +146,17 @@ class Ledger:
 
     def find(self, model: ContractType, key: str) -> LedgerEntry | None:
         """Return the entry of a partition, or None where nothing has been published."""
-        path = self._path(model.spec.identifier, key)
-        try:
-            with self._fs.open_input_stream(path) as stream:
-                raw = json.loads(stream.read())
-        except FileNotFoundError:
-            return None
-        return LedgerEntry(
-            table=raw["table"],
-            key=raw["key"],
-            content_hash=raw["content_hash"],
-            rows=raw["rows"],
-            buckets={b: BucketEntry(**e) for b, e in raw["buckets"].items()},
-            snapshot_id=raw["snapshot_id"],
-            run_id=raw["run_id"],
-            inputs=raw["inputs"],
-        )
+        return self.find_all(model, [key])[key]
+
+    def find_all(self, model: ContractType, keys: Iterable[str]) -> dict[str, LedgerEntry | None]:
+        """Return the entries of partitions, None where nothing has been published."""
+        unfinished = {e.key: e for entries in self._unfinished(model).values() for e in entries}
+        found: dict[str, LedgerEntry | None] = {}
+        for key in keys:
+            found[key] = unfinished.get(key)
+            if found[key] is None and (raw := self._read(self._path(model.spec.identifier, key))):
+                found[key] = LedgerEntry.of_dict(raw)
+        return found
 
     def get(self, model: ContractType, key: str) -> LedgerEntry:
         """Return the entry of a partition.
@@ -150,29 +169,64 @@ class Ledger:
             raise MissingPartition(model.spec.identifier, key)
         return entry
 
-    def put(
-        self, model: ContractType, entry: LedgerEntry, replaced: frozenset[str] | None = None
-    ) -> LedgerEntry:
-        """Replace an entry, or some buckets of it, in one step, and append its lineage.
+    def put_all(
+        self, model: ContractType, entries: Mapping[str, tuple[LedgerEntry, frozenset[str] | None]]
+    ) -> dict[str, LedgerEntry]:
+        """Replace the entries of one commit so that all count or none, and append their lineage.
+
+        What one drop or one run says of several partitions would otherwise be half known after a kill.
 
         Args:
             model: The table.
-            entry: What is published now.
-            replaced: Buckets that this publication replaced; the others stay as another run may have
-                published them meanwhile. None replaces the whole entry.
+            entries: What is published now, by key, and the buckets that this publication replaced; the others
+                stay as another run may have published them meanwhile. None replaces the whole entry.
 
         Returns:
-            The entry as stored.
+            The entries as stored.
         """
-        if replaced is not None and (current := self.find(model, entry.key)) is not None:
-            others = {b: e for b, e in current.buckets.items() if b not in replaced}
-            mine = {b: e for b, e in entry.buckets.items() if b in replaced}
-            entry = entry.with_buckets({**others, **mine})
+        whole = [self._merged(model, entry, replaced) for entry, replaced in entries.values()]
+        batch = f"{self._batches(model)}/{uuid.uuid4().hex}.json"
+        if len(whole) > 1:
+            self._write(batch, json.dumps([entry.as_dict() for entry in whole]).encode())
+        for entry in whole:
+            self.put(model, entry)
+        if len(whole) > 1:
+            self._fs.delete_file(batch)
+        return {entry.key: entry for entry in whole}
+
+    def finish(self, model: ContractType) -> None:
+        """Complete what killed runs began: entries that count already get their own objects."""
+        for batch, entries in self._unfinished(model).items():
+            for entry in entries:
+                self.put(model, entry)
+            self._fs.delete_file(batch)
+
+    def _batches(self, model: ContractType) -> str:
+        return f"{self._root}/_ledger/_unfinished/{model.spec.identifier}"
+
+    def _unfinished(self, model: ContractType) -> dict[str, list[LedgerEntry]]:
+        """Return entries that count though not all of them have their own objects yet, by batch."""
+        found = {}
+        for info in self._fs.get_file_info(pafs.FileSelector(self._batches(model), allow_not_found=True)):
+            if not info.base_name.startswith("."):
+                found[info.path] = [LedgerEntry.of_dict(raw) for raw in self._read(info.path) or ()]
+        return found
+
+    def _merged(
+        self, model: ContractType, entry: LedgerEntry, replaced: frozenset[str] | None
+    ) -> LedgerEntry:
+        """Return an entry with the buckets that this publication did not replace as they are now."""
+        if replaced is None or (current := self.find(model, entry.key)) is None:
+            return entry
+        others = {b: e for b, e in current.buckets.items() if b not in replaced}
+        return entry.with_buckets({**others, **{b: e for b, e in entry.buckets.items() if b in replaced}})
+
+    def put(self, model: ContractType, entry: LedgerEntry) -> None:
+        """Replace an entry in one step, and append its lineage."""
         raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
         lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
         self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)
         self._write(self._path(entry.table, entry.key), raw)
-        return entry
 
     def check_unchanged(
         self, model: ContractType, key: str, seen: LedgerEntry | None, replaced: frozenset[str] | None
@@ -216,7 +270,8 @@ class Ledger:
 
     def keys(self, model: ContractType) -> list[str]:
         """Return all published partition keys of a table, sorted."""
-        return sorted(self.changes(model))
+        unfinished = {entry.key for entries in self._unfinished(model).values() for entry in entries}
+        return sorted(self.changes(model).keys() | unfinished)
 
     def changes(self, model: ContractType) -> dict[str, int]:
         """Return when each published partition's entry last changed (ns since the epoch), by key."""
@@ -233,6 +288,14 @@ class Ledger:
             with self._fs.open_input_stream(info.path) as stream:
                 found.append(json.loads(stream.read()))
         return found
+
+    def _read(self, path: str) -> Any:
+        """Return what an object says, None where there is none (any more)."""
+        try:
+            with self._fs.open_input_stream(path) as stream:
+                return json.loads(stream.read())
+        except FileNotFoundError:
+            return None
 
     def _write(self, path: str, raw: bytes) -> None:
         folder, name = path.rsplit("/", 1)

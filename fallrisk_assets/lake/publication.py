@@ -45,7 +45,7 @@ class SliceRefused(ValueError):
 
 @dataclass(slots=True)
 class _OpenSlice:
-    """A file being written for one partition and bucket."""
+    """A file being written for one partition and bucket; its name goes into the ledger."""
 
     path: str
     writer: pq.ParquetWriter | None
@@ -177,12 +177,15 @@ class Publication:
             part.close()
         plans = {key: self._entry(key) for key in good}
         with self._lake.ledger.locked(self.model):
+            self._lake.ledger.finish(self.model)
             for key, (_, replaced) in plans.items():
                 self._lake.ledger.check_unchanged(self.model, key, self._previous[key], replaced)
-            snapshot_id = self._commit_files(good)
-            for key, (entry, replaced) in plans.items():
-                published = entry if snapshot_id is None else entry.with_snapshot(snapshot_id)
-                self.entries[key] = self._lake.ledger.put(self.model, published, replaced)
+            snapshot_id = self._commit_files(good, self._displaced(good))
+            if snapshot_id is not None:
+                plans = {
+                    key: (entry.with_snapshot(snapshot_id), rest) for key, (entry, rest) in plans.items()
+                }
+            self.entries |= self._lake.ledger.put_all(self.model, plans)
         return self.entries
 
     def withhold(self, keys: Iterable[str]) -> None:
@@ -195,16 +198,60 @@ class Publication:
             self._judged = True
             self._ask_pandera()
 
-    def _commit_files(self, good: list[str]) -> int | None:
-        """Commit the new files, group by group; a file that Iceberg may know is no longer ours to delete."""
+    def _displaced(self, good: list[str]) -> dict[tuple[str, str], tables.NewFile | None]:
+        """Return kept buckets in which Iceberg has other files than the ledger names, and the right one.
+
+        A run that was killed between its commit and its entries left them so. Readers never saw it; what
+        looks at Iceberg alone does, until the vouched file (None: no rows) is back in its place.
+        """
+        keys = sorted({key for key, _ in self._kept} & set(good))
+        if not keys:
+            return {}
+        found: dict[tuple[str, str], set[str]] = {}
+        for listed in tables.list_files(self._lake.table(self.model), self.model, keys):
+            found.setdefault((listed.key, _name(listed.bucket)), set()).add(listed.path)
+        wrong: dict[tuple[str, str], tables.NewFile | None] = {}
+        for key in keys:
+            entry = self._lake.ledger.get(self.model, key)
+            kept = {b for k, b in self._kept if k == key}
+            strays = {b for k, b in found if k == key} - set(entry.buckets)
+            for name in sorted(kept | strays):
+                vouched = entry.buckets.get(name)
+                if vouched is not None and vouched.unnamed:
+                    continue
+                file = self._vouched_file(key, name, vouched)
+                if found.get((key, name), set()) != ({file.uri} if file else set()):
+                    wrong[key, name] = file
+        return wrong
+
+    def _vouched_file(self, key: str, name: str, entry: BucketEntry | None) -> tables.NewFile | None:
+        """Return the file that the ledger vouches for, as Iceberg wants to know it."""
+        if entry is None or entry.file is None:
+            return None
+        path = self._lake.file_path(self.model, key, entry.file)
+        size = self._lake.filesystem.get_file_info(path).size
+        return tables.NewFile(
+            self._lake.uri(path), key, None if name == WHOLE else int(name), entry.rows, size
+        )
+
+    def _commit_files(
+        self, good: list[str], displaced: Mapping[tuple[str, str], tables.NewFile | None]
+    ) -> int | None:
+        """Commit the new files, group by group; a file that Iceberg may know is no longer ours to delete.
+
+        Args:
+            good: Partitions to publish.
+            displaced: Kept buckets to put right, with their files.
+        """
         snapshot_id = None
-        for keys, buckets in self._replaced(good):
+        for keys, buckets in self._replaced(good, displaced):
             chosen = {
                 (key, bucket): part
                 for (key, bucket), part in self._open.items()
                 if key in keys and (buckets is None or int(bucket) in buckets)
             }
             files = [self._new_file(key, bucket, part) for (key, bucket), part in chosen.items()]
+            files += [file for (key, _), file in displaced.items() if file is not None and key in keys]
             for part in chosen.values():
                 part.given_away = True
             snapshot_id = tables.replace_slices(
@@ -235,18 +282,21 @@ class Publication:
         for row, reason in pandera_refusals(self.model, pieces).items():
             self.reports[owners[row]].refuse({row: reason})
 
-    def _replaced(self, good: list[str]) -> list[tuple[list[str], list[int] | None]]:
+    def _replaced(
+        self, good: list[str], displaced: Iterable[tuple[str, str]]
+    ) -> list[tuple[list[str], list[int] | None]]:
         """Group partitions by the buckets that are replaced in them: usually one group, one commit."""
         groups: dict[tuple[int, ...] | None, list[str]] = {}
         for key in good:
-            kept = {b for k, b in self._kept if k == key}
+            wrong = {b for k, b in displaced if k == key}
+            kept = {b for k, b in self._kept if k == key} - wrong
             if WHOLE in kept:
                 continue
-            if not kept:
+            if not kept and not (self.model.spec.bucketed and wrong):
                 groups.setdefault(None, []).append(key)
                 continue
             touched = {b for k, b in self._open if k == key} | {b for k, b in self._marked if k == key}
-            touched |= {str(b) for b in self.previous_buckets(key)}
+            touched |= {str(b) for b in self.previous_buckets(key)} | wrong
             if chosen := sorted(int(b) for b in touched - kept):
                 groups.setdefault(tuple(chosen), []).append(key)
         return [(keys, list(buckets) if buckets is not None else None) for buckets, keys in groups.items()]
@@ -263,7 +313,8 @@ class Publication:
             part = self._open.get((key, name))
             input_hash, facts = self._marked.get((key, name), ("", {}))
             hasher = part.hasher if part else ContentHasher(arrow_schema(self.model))
-            buckets[name] = BucketEntry(hasher.rows, hasher.hexdigest(), input_hash, facts)
+            file = part.path.rpartition("/")[2] if part else None
+            buckets[name] = BucketEntry(hasher.rows, hasher.hexdigest(), input_hash, facts, file)
         entry = LedgerEntry.of_buckets(
             self.model.spec.identifier,
             key,
@@ -277,10 +328,9 @@ class Publication:
         return entry, (frozenset(buckets) | known) - kept if kept else None
 
     def _start(self, key: str, bucket: int | None) -> _OpenSlice:
-        spec = self.model.spec
-        folder = f"{self._lake.base}/{spec.namespace}/{spec.name}/{key.replace(':', '')}"
-        self._lake.filesystem.create_dir(folder, recursive=True)
-        path = f"{folder}/{_name(bucket).replace(WHOLE, 'all')}-{uuid.uuid4().hex}.parquet"
+        name = f"{_name(bucket).replace(WHOLE, 'all')}-{uuid.uuid4().hex}.parquet"
+        path = self._lake.file_path(self.model, key, name)
+        self._lake.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
         writer = parquet_writer(self.model, path, self._lake.filesystem)
         part = _OpenSlice(path, writer, ContentHasher(arrow_schema(self.model)))
         self._open[key, _name(bucket)] = part

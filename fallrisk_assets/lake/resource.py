@@ -5,7 +5,7 @@ written (`publication.py`) and what pyiceberg needs (`tables.py`).
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from pyiceberg.table import Table as IcebergTable
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import tables
 from fallrisk_assets.lake.files import read_rows
-from fallrisk_assets.lake.ledger import Ledger
-from fallrisk_assets.lake.publication import Publication
+from fallrisk_assets.lake.ledger import Ledger, LedgerEntry, MissingPartition
+from fallrisk_assets.lake.publication import WHOLE, Publication
 
 DATA_VARIABLE = "FALLRISK_DATA"
 
@@ -68,6 +68,11 @@ class Lake(dg.ConfigurableResource):
         """Return the address that Iceberg stores for a path inside `filesystem`."""
         return path if isinstance(self.filesystem, pafs.LocalFileSystem) else f"s3://{path}"
 
+    def file_path(self, model: ContractType, key: str, name: str) -> str:
+        """Return where in `filesystem` a file of a partition is."""
+        spec = model.spec
+        return f"{self.base}/{spec.namespace}/{spec.name}/{key.replace(':', '')}/{name}"
+
     def _path(self, uri: str) -> str:
         return uri.removeprefix("file://").removeprefix("s3://")
 
@@ -102,7 +107,7 @@ class Lake(dg.ConfigurableResource):
         optional: bool = False,
         as_of: int | None = None,
     ) -> list[tables.DataFile]:
-        """List the files of partitions.
+        """List the files that the ledger vouches for, never what a killed run committed and did not enter.
 
         Args:
             model: The table.
@@ -114,10 +119,41 @@ class Lake(dg.ConfigurableResource):
         Raises:
             MissingPartition: a partition has never been published and is not `optional`.
         """
-        if as_of is None and not optional:
-            for key in keys:
-                self.ledger.get(model, key)
-        return tables.list_files(self.table(model), model, keys, buckets, as_of)
+        if as_of is not None:
+            return tables.list_files(self.table(model), model, keys, buckets, as_of)
+        entries = self.ledger.find_all(model, keys)
+        for key, entry in entries.items():
+            if entry is None and not optional:
+                raise MissingPartition(model.spec.identifier, key)
+        return self.files_of(model, [e for e in entries.values() if e is not None], buckets)
+
+    def files_of(
+        self, model: ContractType, entries: Iterable[LedgerEntry], buckets: Sequence[int] | None = None
+    ) -> list[tables.DataFile]:
+        """List the files that ledger entries vouch for; of entries that name none, those in Iceberg."""
+        by_key = {entry.key: entry for entry in entries}
+        wanted = None if buckets is None else {str(b) for b in buckets}
+        found: list[tables.DataFile] = []
+        unnamed: set[tuple[str, int | None]] = set()
+        for key, entry in by_key.items():
+            for name, part in entry.buckets.items():
+                if wanted is not None and name not in wanted:
+                    continue
+                bucket = None if name == WHOLE else int(name)
+                if part.unnamed:
+                    unnamed.add((key, bucket))
+                elif part.file is not None:
+                    uri = self.uri(self.file_path(model, key, part.file))
+                    found.append(tables.DataFile(uri, key, bucket, part.rows))
+        if unnamed:
+            asked = sorted({key for key, _ in unnamed})
+            listed = tables.list_files(self.table(model), model, asked, buckets)
+            found += [file for file in listed if (file.key, file.bucket) in unnamed]
+        return sorted(found, key=lambda f: (f.key, f.bucket or 0, f.path))
+
+    def vouched(self, model: ContractType) -> set[str]:
+        """Return the paths of all files that the ledger vouches for; no clean-up may take them away."""
+        return {self._path(file.path) for file in self.files(model, self.ledger.keys(model))}
 
     def read(
         self,

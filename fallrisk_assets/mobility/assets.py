@@ -71,9 +71,8 @@ class _HourlyFeatures:
         self._keys = keys
         self._entries = {key: lake.ledger.get(Telemetry, key) for key in keys}
         self._entries |= {key: e for key in before if (e := lake.ledger.find(Telemetry, key)) is not None}
-        files = lake.files(Telemetry, keys) + lake.files(Telemetry, before, optional=True)
         self._files: dict[tuple[str, int], list[DataFile]] = {}
-        for file in files:
+        for file in lake.files_of(Telemetry, self._entries.values()):
             self._files.setdefault((file.key, file.bucket or 0), []).append(file)
         self.windows = dict.fromkeys(keys, 0)
         self.unscored: dict[str, dict[str, int]] = {key: {} for key in keys}

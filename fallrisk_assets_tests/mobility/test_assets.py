@@ -11,7 +11,8 @@ import pytest
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.contract import arrow_schema, columns_of, conform
 from fallrisk_assets.lake import Lake, MissingPartition
-from fallrisk_assets.mobility.assets import daily_gait, window_features
+from fallrisk_assets.lake.ledger import Ledger
+from fallrisk_assets.mobility.assets import _HourlyFeatures, daily_gait, window_features
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.hours import hour_features, hour_start_us
 from fallrisk_assets.mobility.resource import WindowSettings
@@ -169,6 +170,30 @@ def test_length_and_hop_are_options(lake):
     assert set(pc.subtract(table["window_end"], table["window_start"]).to_pylist()) == {
         dt.timedelta(seconds=5)
     }
+
+
+def test_a_run_with_other_windows_that_was_killed_after_its_commit_changes_nothing(lake, monkeypatch):
+    publish_samples(lake, EIGHT_KEY, standing(EIGHT, 300))
+    run(lake, window_features, EIGHT_KEY)
+    before = lake.read(WindowFeatures, [EIGHT_KEY])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def with_longer_windows() -> None:
+        with lake.publication(WindowFeatures, [EIGHT_KEY]) as publication:
+            _HourlyFeatures(lake, publication, WindowConfig(length_s=12.0, hop_s=6.0)).run()
+            publication.commit()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            with_longer_windows()
+    assert lake.read(WindowFeatures, [EIGHT_KEY]).equals(before)
+    run(lake, window_features, EIGHT_KEY)
+    assert lake.read(WindowFeatures, [EIGHT_KEY]).equals(before)
+    newest = lake.snapshots(WindowFeatures)[-1]["snapshot_id"]
+    assert lake.read(WindowFeatures, [EIGHT_KEY], as_of=newest).equals(before)
 
 
 def coverage_rows(samples, keys) -> dict[str, list[dict]]:
