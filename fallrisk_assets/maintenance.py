@@ -2,8 +2,8 @@
 
 What belongs here: what may be forgotten, and when. What does not: retention of rows.
 
-What a day ended with stays readable for the audit period; a file that no snapshot names is what a killed
-run left behind.
+What a day ended with stays readable for the audit period; a file that neither a snapshot nor the ledger
+names is what a killed run left behind.
 """
 
 import datetime as dt
@@ -36,7 +36,7 @@ def expire_snapshots(lake: Lake, model: ContractType, now: dt.datetime) -> int:
 
 
 def orphans(lake: Lake, model: ContractType, now: dt.datetime) -> list[str]:
-    """Return data files of a table that no kept snapshot names and that are older than `ORPHAN_AGE`."""
+    """Return data files older than `ORPHAN_AGE` that neither a kept snapshot nor the ledger names."""
     folder = f"{lake.base}/{model.spec.namespace}/{model.spec.name}"
     selector = pafs.FileSelector(folder, allow_not_found=True, recursive=True)
     table = lake.table(model)
@@ -45,6 +45,7 @@ def orphans(lake: Lake, model: ContractType, now: dt.datetime) -> list[str]:
         for snapshot in table.metadata.snapshots
         for task in table.scan(snapshot_id=snapshot.snapshot_id).plan_files()
     }
+    named |= lake.vouched(model)
     newest_ns = int((now - ORPHAN_AGE).timestamp() * 1e9)
     return sorted(
         info.path

@@ -46,3 +46,19 @@ def test_files_that_no_snapshot_names_are_found_once_they_are_old_enough(lake, t
     now = dt.datetime.now(dt.UTC)
     assert maintenance.orphans(lake, Readings, now) == []
     assert maintenance.orphans(lake, Readings, now + dt.timedelta(days=2)) == [str(stray)]
+
+
+def test_a_file_that_the_ledger_vouches_for_stays_whatever_iceberg_says(lake, monkeypatch):
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, lake.publication(Readings, [KEY], "killed") as publication:
+        patch.setattr(type(lake.ledger), "put_all", killed)
+        publication.add(KEY, readings(KEY, rows=2), 1)
+        with pytest.raises(KeyboardInterrupt):
+            publication.commit()
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=60)
+    maintenance.expire_snapshots(lake, Readings, later)
+    for path in maintenance.orphans(lake, Readings, later):
+        lake.filesystem.delete_file(path)
+    assert lake.read(Readings, [KEY]).num_rows == 9

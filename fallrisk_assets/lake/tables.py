@@ -90,10 +90,13 @@ def open_table(catalog: Catalog, model: ContractType) -> IcebergTable:
 
 
 def evolve(table: IcebergTable, model: ContractType) -> IcebergTable:
-    """Add columns that the contract has gained; an incompatible change is refused by pyiceberg."""
+    """Add columns that the contract has gained, and let be null what may be now.
+
+    An incompatible change is refused by pyiceberg.
+    """
     # By name: a catalog numbers the columns of a new table itself.
-    known = set(table.schema().column_names)
-    if all(name in known for name in arrow_schema(model).names):
+    required = {field.name: field.required for field in table.schema().fields}
+    if all(f.name in required and not (f.nullable and required[f.name]) for f in arrow_schema(model)):
         return table
     with table.update_schema() as update:
         update.union_by_name(iceberg_schema(model))
