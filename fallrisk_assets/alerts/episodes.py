@@ -17,7 +17,7 @@ index). A grid of 14 hours would not fit.
 At a cut a condition that lasts ends as RESOLVED with a transition CONTINUED that names the next alert, which
 begins with CONTINUES in place of OPENED: one unfinished alert at any time. Its first transition says since
 when the condition holds, as far as the observation knew; what people did about an earlier part since then
-counts for the later ones too.
+counts for the later ones too. Falls do not last: an answer ends their episode, and the next fall opens one.
 """
 
 from collections import defaultdict

@@ -279,27 +279,20 @@ def test_what_a_nurse_does_on_the_command_line_is_folded_in(
     assert "CLOSED_CONFIRMED; told to 1" in capsys.readouterr().out
 
 
-def test_an_escalation_of_which_nobody_was_told_says_so(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.run([FALL_HOUR], FALL_AT + timedelta(days=9))
-    main(["--data", str(world.folder), "list"])
-    assert "ESCALATED level 2; told to nobody: suppressed as stale" in capsys.readouterr().out
-
-
-def test_a_fall_that_nobody_acknowledged_is_listed_after_days_and_said_to_be_out_of_sight(
+def test_a_fall_that_nobody_acknowledged_is_listed_after_days_and_with_it_that_nobody_was_told(
     tmp_path: Path, shared_lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = small_world(tmp_path, shared_lake)
     put(world.lake, FallEvents, {KEYS[2]: [fall(FALL_AT, 1)]})
-    folded = (assets.device_states, assets.alert_actions, assets.alerts)
-    world.run(KEYS[:5], NIGHT, *folded)
+    world.run(KEYS[:5], NIGHT + timedelta(days=9))
     (alert,) = [a for a in world.alerts(KEYS[4]) if a["rule"] == "FALL_DETECTED"]
     put(world.lake, Alerts, {hour_key(NIGHT + i * HOUR): [] for i in range(24, 24 + 72)})
     main(["--data", str(tmp_path), "list"])
     shown = capsys.readouterr().out
     assert alert["alert_id"] in shown
-    assert "not judged since 2026-01-05 10:00Z" in shown
+    assert (
+        "ESCALATED level 5, not judged since 2026-01-05 10:00Z; told to nobody: suppressed as stale" in shown
+    )
     assert "looked at: alerts since 2026-01-05-05:00" in shown
 
 
