@@ -245,7 +245,13 @@ def refusals(refused: Sequence[Refused]) -> Figure | None:
         ],
         height=80 + 26 * len(refused),
         margin={"l": 10, "r": 56, "t": 8, "b": 44},
-        xaxis={"title": {"text": "Quarantined lines"}, "rangemode": "tozero", "nticks": 5},
+        xaxis={
+            "title": {"text": "Quarantined lines"},
+            "rangemode": "tozero",
+            "nticks": 4,
+            "tickangle": 0,
+            "tickformat": ",d",
+        },
         yaxis={"type": "category", "autorange": "reversed", "automargin": True, "showgrid": False},
     )
 

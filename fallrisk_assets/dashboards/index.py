@@ -14,17 +14,17 @@ from html import unescape
 from fallrisk_assets.dashboards.page import SUMMARY_META
 from fallrisk_assets.dashboards.rendering import static, template
 
-FIGURES = (
-    "patients",
-    "high",
-    "not_scored",
-    "falls",
-    "open_alerts",
-    "quarantined",
-    "failed_checks",
-    "missing",
-)
-"""Key figures in the order of the index's columns."""
+LABELS = {
+    "patients": "Patients",
+    "high": "High risk",
+    "not_scored": "NOT_SCORED",
+    "falls": "Falls",
+    "open_alerts": "Open alerts",
+    "quarantined": "Quarantined",
+    "failed_checks": "Checks failed",
+    "missing": "Partitions missing",
+}
+"""Key figures in the order of the index's columns, with their headings."""
 
 HEAD_CHARACTERS = 4096
 """How much of a page `read_entry` needs."""
@@ -47,7 +47,9 @@ def render_index(days: Sequence[DayEntry]) -> str:
         days: the days present; of a repeated day the last entry counts.
     """
     entries = sorted({entry.day: entry for entry in days}.values(), key=lambda entry: entry.day, reverse=True)
-    return template("index.html.j2").render(days=entries, names=FIGURES, style=static("page.css"))
+    return template("index.html.j2").render(
+        days=entries, names=list(LABELS), labels=LABELS, style=static("page.css")
+    )
 
 
 def read_entry(day: dt.date, head: str) -> DayEntry:
@@ -61,4 +63,4 @@ def read_entry(day: dt.date, head: str) -> DayEntry:
     if found is None:
         return DayEntry(day)
     figures = json.loads(unescape(found.group(1)))
-    return DayEntry(day, {name: figures.get(name) for name in FIGURES})
+    return DayEntry(day, {name: figures.get(name) for name in LABELS})

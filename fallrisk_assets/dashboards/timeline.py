@@ -21,6 +21,12 @@ from fallrisk_assets.dashboards.plotting import (
 MEDIUM_SCORE, HIGH_SCORE = 0.5, 0.8
 """Default bands of the window score."""
 
+_STRIP, _STRIP_TALL = -0.25, 0.26
+"""Middle and height of the strip below the score's axis: an hour that is not scored has no score of 0."""
+
+_SCORE_TALL = 1.7
+"""Height of the panel with the strip, in those of the others, so that its marks keep apart."""
+
 _VERDICT_COLOURS = {"OK": "var(--ok)", "NOT_WORN": "var(--idle)"}
 
 
@@ -60,7 +66,7 @@ def timeline(patient: Patient) -> Figure | None:
             (
                 "Window score (max)",
                 _score_traces(hours, x),
-                {"range": [-0.08, 1.08], "tickvals": [0, MEDIUM_SCORE, HIGH_SCORE, 1]},
+                _score_axis(hours),
             )
         )
     return _stack(panels, patient.falls or ())
@@ -68,16 +74,20 @@ def timeline(patient: Patient) -> Figure | None:
 
 def _stack(panels: list[tuple[str, list[dict[str, Any]], dict[str, Any]]], falls: Sequence[Fall]) -> Figure:
     """Put panels under each other on one time axis, falls as lines through all of them."""
-    gap = 0.09
-    tall = (1 - gap * (len(panels) - 1)) / len(panels)
+    tall_by_panel = [_SCORE_TALL if "ticktext" in axis else 1.0 for _, _, axis in panels]
+    in_all = sum(tall_by_panel)
+    gap = 0.36 / in_all
+    unit = (1 - gap * (len(panels) - 1)) / in_all
+    top = 1.0
     traces: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
     notes = []
     for number, (title, own, axis) in enumerate(panels):
-        top = 1 - number * (tall + gap)
+        tall = tall_by_panel[number] * unit
         suffix = "" if number == 0 else str(number + 1)
         traces.extend({**trace, "yaxis": f"y{suffix}"} for trace in own)
         domain = [max(rounded(top - tall, 4), 0.0), min(rounded(top, 4), 1.0)]
+        top -= tall + gap
         axes[f"yaxis{suffix}"] = {"domain": domain, "automargin": True, "zeroline": False, **axis}
         notes.append(
             note(
@@ -99,7 +109,7 @@ def _stack(panels: list[tuple[str, list[dict[str, Any]], dict[str, Any]]], falls
     ticks = list(range(0, 25, 3))
     return figure(
         traces,
-        height=100 + 92 * len(panels),
+        height=100 + round(92 * in_all),
         margin={"l": 10, "r": 24, "t": 26, "b": 44},
         bargap=0.08,
         barmode="overlay",
@@ -155,21 +165,40 @@ def _score_traces(hours: Sequence[Hour], x: list[float]) -> list[dict[str, Any]]
         "showlegend": False,
     }
     silent = [(at, hour) for at, hour in zip(x, hours, strict=True) if hour.score_max is None]
-    traces = [scored]
-    if silent:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [at for at, _ in silent],
-                "y": [0.0 for _ in silent],
-                "marker": {"color": "var(--muted)", "symbol": "x-thin-open", "size": 8},
-                "hovertext": [f"{hour.hour:02d}:00" for _, hour in silent],
-                "hovertemplate": "%{hovertext}: NOT_SCORED<extra></extra>",
-                "showlegend": False,
-            }
-        )
-    return traces
+    if not silent:
+        return [scored]
+    at = [middle for middle, _ in silent]
+    cells = {
+        "type": "bar",
+        "x": at,
+        "y": [_STRIP_TALL] * len(at),
+        "base": rounded(_STRIP - _STRIP_TALL / 2),
+        "marker": {"color": "var(--soft-none)"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    crosses = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": at,
+        "y": [_STRIP] * len(at),
+        "marker": {"color": "var(--muted)", "symbol": "x-thin-open", "size": 7},
+        "hovertext": [f"{hour.hour:02d}:00" for _, hour in silent],
+        "hovertemplate": "%{hovertext}: NOT_SCORED<extra></extra>",
+        "showlegend": False,
+    }
+    return [scored, cells, crosses]
+
+
+def _score_axis(hours: Sequence[Hour]) -> dict[str, Any]:
+    ticks = [0, MEDIUM_SCORE, HIGH_SCORE, 1]
+    if all(hour.score_max is not None for hour in hours):
+        return {"range": [-0.08, 1.08], "tickvals": ticks}
+    return {
+        "range": [-0.42, 1.08],
+        "tickvals": [_STRIP, *ticks],
+        "ticktext": ["not scored", *(f"{tick:g}" for tick in ticks)],
+    }
 
 
 def band_of(score: float | None) -> str:

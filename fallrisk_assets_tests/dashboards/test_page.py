@@ -10,10 +10,11 @@ import pytest
 
 from fallrisk_assets.dashboards import figures
 from fallrisk_assets.dashboards.data import build_day
-from fallrisk_assets.dashboards.index import FIGURES, HEAD_CHARACTERS, DayEntry, read_entry, render_index
+from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, LABELS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import Component, DayInputs
 from fallrisk_assets.dashboards.page import MAX_PAGE_BYTES, render_day, summary
 from fallrisk_assets.dashboards.rendering import json_for_script, static
+from fallrisk_assets.dashboards.timeline import timeline
 from fallrisk_assets.dashboards.wording import (
     REASON_MEANINGS,
     compact,
@@ -108,7 +109,7 @@ def test_unknown_is_a_dash_and_not_a_zero() -> None:
 def test_the_index_reads_back_what_the_page_says(html: str) -> None:
     entry = read_entry(DAY, html[:HEAD_CHARACTERS])
     expected = summary(build_day(a_day()))
-    assert dict(entry.figures) == {name: expected[name] for name in FIGURES}
+    assert dict(entry.figures) == {name: expected[name] for name in LABELS}
 
 
 def test_a_page_without_key_figures_is_still_linked() -> None:
@@ -153,6 +154,24 @@ def test_nobody_who_is_not_scored_is_drawn_in_the_overview() -> None:
     drawn = [name for trace in figure["data"] for name in trace["y"]]
     assert sorted(drawn) == ["pt-1", "pt-2", "pt-3", "pt-5"]
     assert figure["layout"]["yaxis"]["categoryarray"] == ["pt-3", "pt-5", "pt-2", "pt-1"]
+
+
+def test_an_hour_that_is_not_scored_is_drawn_apart_and_never_at_a_score() -> None:
+    patient = build_day(a_day()).patients[0]
+    first, *rest = patient.hours
+    silent = dataclasses.replace(first, score_max=None, windows_scored=0, windows_not_scored=7)
+    drawn = timeline(dataclasses.replace(patient, hours=(silent, *rest)))
+    assert drawn is not None
+    trace = next(t for t in drawn["data"] if "NOT_SCORED" in t.get("hovertemplate", ""))
+    axis = drawn["layout"][f"yaxis{trace['yaxis'][1:]}"]
+    strip = dict(zip(axis["ticktext"], axis["tickvals"], strict=True))["not scored"]
+    assert list(trace["x"]) == [first.hour + 0.5]
+    assert list(trace["y"]) == [strip]
+    assert strip < -0.1
+    assert axis["range"][0] < strip
+    scored = timeline(patient)
+    assert scored is not None
+    assert not any("NOT_SCORED" in t.get("hovertemplate", "") for t in scored["data"])
 
 
 def test_colours_of_figures_are_those_of_the_style() -> None:

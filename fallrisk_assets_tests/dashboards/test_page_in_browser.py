@@ -193,3 +193,32 @@ def test_the_index_links_every_day_with_its_key_figures(browser: Browser, report
     opened.page.get_by_role("link", name="Monday 5 January 2026").click()
     expect(opened.page.locator("h1")).to_have_text("Fall risk on Monday 5 January 2026")
     assert opened.complaints == []
+
+
+def test_the_index_shows_every_key_figure_of_a_day_on_a_phone_without_scrolling_sideways(
+    browser: Browser, reports: Path
+) -> None:
+    page = open_page(browser, reports / "index.html", width=375).page
+    region = page.locator(".scroll")
+    assert region.evaluate("e => e.scrollWidth <= e.clientWidth")
+    cells = page.locator("#days tbody tr").nth(1).locator("td")
+    expect(cells).to_have_count(8)
+    for cell in cells.all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 375
+        label = cell.evaluate("e => getComputedStyle(e, '::before').content")
+        assert label == f'"{cell.get_attribute("data-label")}"'
+
+
+def test_a_table_that_goes_on_beyond_the_edge_of_a_phone_has_a_shade_at_that_edge(
+    browser: Browser, day: Path
+) -> None:
+    page = open_page(browser, day, width=375).page
+    shades = page.locator(".scroll").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => getComputedStyle(e).backgroundAttachment)"
+    )
+    assert shades
+    assert set(shades) == {"local, local, scroll, scroll"}
