@@ -19,12 +19,10 @@ from fallrisk_assets.telemetry.units import (
     G_PER_UNIT,
     MAX_ACCEL_G,
     MAX_GYRO_DPS,
-    MOVING_LIMITS_G,
-    QUIET_LIMITS_G,
     UnitFinding,
     declared_unit,
+    judge_unit,
     out_of_range,
-    recognise_unit,
 )
 
 UNASSIGNED = -1
@@ -85,7 +83,7 @@ class CleanedHour:
 
     `accel_g` (n, 3) is in g, `gyro_dps` (n, 3) in deg/s, NaN where `has_gyro` is False. `patient_code`
     indexes `patients` (by the assignment), `position_code` indexes `positions`. `lines` counts per patient
-    id; `units` holds what gravity said per firmware.
+    id; `units` holds what gravity said per firmware, of its refused minutes where there are any.
     """
 
     device_id: str
@@ -143,9 +141,9 @@ def clean_device_hour(rows: DeviceRows, assignments: Sequence[Assignment], hour_
     (DEVICE_MISMATCH), no assignment knows the device (UNKNOWN_DEVICE), nobody or more than one patient is
     assigned at its time (DEVICE_NOT_ASSIGNED), it claims another patient than the assigned one
     (PATIENT_MISMATCH), rows with its (boot, seq) differ in time, values, battery or firmware
-    (DUPLICATE_CONFLICT, all of them), its unit is not g and no firmware rule converts it (UNIT_MISMATCH), or
-    a value exceeds any sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by (received_at, drop key, line)
-    stays.
+    (DUPLICATE_CONFLICT, all of them), gravity in its minute says another unit than its firmware is declared
+    to send (UNIT_MISMATCH), or a value exceeds any sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by
+    (received_at, drop key, line) stays.
 
     Args:
         rows: from `gather_device_hour`.
@@ -283,7 +281,7 @@ def _to_g(
 ) -> tuple[dict[str, UnitFinding], np.ndarray]:
     """Convert the picked acceleration to g, and tell which of the picked rows are in a declared unit.
 
-    Refuses the rows of a firmware whose unit is not what is declared.
+    Refuses the minutes of a firmware in which the unit is not what is declared.
     """
     units: dict[str, UnitFinding] = {}
     codes = picked["firmware_code"]
@@ -291,26 +289,18 @@ def _to_g(
     for code in np.flatnonzero(np.bincount(codes, minlength=len(firmwares))).tolist():
         firmware = firmwares[code]
         mine: Order = WHOLE if len(firmwares) == 1 else np.flatnonzero(codes == code)
-        found = recognise_unit(picked["ts_us"][mine], picked["accel_g"][mine])
-        units[firmware] = found
         unit = declared_unit(firmware)
-        if not _agrees(found, unit):
-            detail = f"firmware {firmware[:32]!r} should send {unit}, but {found.explain()}"
-            verdicts.refuse(_indices(order, verdicts.finding.size)[mine], Reason.UNIT_MISMATCH, detail)
-            good[mine] = False
-        elif unit != "g":
+        wrong, units[firmware] = judge_unit(picked["ts_us"][mine], picked["accel_g"][mine], unit)
+        if wrong is not None:
+            detail = f"firmware {firmware[:32]!r} should send {unit}, but {units[firmware].explain()}"
+            refused = np.flatnonzero(wrong) if isinstance(mine, slice) else mine[wrong]
+            verdicts.refuse(_indices(order, verdicts.finding.size)[refused], Reason.UNIT_MISMATCH, detail)
+            good[refused] = False
+        if unit != "g":
             # A copy: without an order, the picked rows are the drop's own.
             picked["accel_g"] = picked["accel_g"].copy()
             picked["accel_g"][mine] *= np.float32(G_PER_UNIT[unit])
     return units, good
-
-
-def _agrees(found: UnitFinding, declared: str) -> bool:
-    """Whether gravity is about 1 g in the declared unit; too little data to tell does not disagree."""
-    if found.unit == "undetermined":
-        return True
-    low, high = QUIET_LIMITS_G if found.from_quiet else MOVING_LIMITS_G
-    return low <= found.gravity * G_PER_UNIT[declared] <= high
 
 
 def _quarantine(rows: DeviceRows, verdicts: _Verdicts) -> Quarantine:

@@ -47,7 +47,7 @@ from fallrisk_assets.telemetry.requests import wearers_hash
 from fallrisk_assets.telemetry.shelf import DropShelf
 
 #: Raised whenever a rule changes what the same drops give: every hour then counts as changed.
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 #: Samples this close to the hour's end are what the next hour reads of it.
 TAIL_S = 15
 

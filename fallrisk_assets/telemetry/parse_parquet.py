@@ -120,7 +120,7 @@ def _plain_values(column: pa.ChunkedArray) -> list:
 
 
 def _iso(ticks: int, unit: str) -> str:
-    return f"{np.datetime64(ticks, unit)}Z"  # type: ignore[call-overload]
+    return f"{np.array(ticks).astype(f'datetime64[{unit}]')}Z"
 
 
 class _Rows:

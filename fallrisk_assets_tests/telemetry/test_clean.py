@@ -182,6 +182,33 @@ def test_a_firmware_update_in_the_hour_costs_only_the_firmware_with_wrong_units(
     assert hour.seq.min() == 600
 
 
+def test_a_firmware_that_changes_its_unit_within_the_hour_costs_only_the_seconds_in_the_wrong_unit():
+    in_g, in_ms2 = walk(6000)[:4500], walk(6000, scale=9.80665)[4500:]
+    for drops in ([in_g, in_ms2], [in_g + in_ms2], [in_ms2, in_g]):
+        hour = clean(*drops)
+        assert (hour.rows, hour.seq.max()) == (4500, 4499)
+        assert hour.quarantine.by_reason() == {"UNIT_MISMATCH": 1500}
+        (detail,) = {detail for _, detail in hour.quarantine.findings}
+        assert "should send g" in detail
+        assert "reads as m/s2" in detail
+        assert np.linalg.norm(hour.accel_g, axis=1).max() < 2.0
+        assert_conserved(hour)
+
+
+@pytest.mark.parametrize(("samples", "scale", "firmware"), [(450, 9.80665, "2.4.1"), (450, 1.0, "0.8.3")])
+def test_a_few_seconds_in_a_plainly_wrong_unit_are_refused_although_gravity_was_not_measured(
+    samples, scale, firmware
+):
+    hour = clean(walk(samples, scale=scale, meta_fw=firmware))
+    assert (hour.rows, hour.quarantine.by_reason()) == (0, {"UNIT_MISMATCH": samples})
+
+
+def test_one_absurd_value_costs_its_row_and_not_its_second():
+    lines = walk(1000, rate_hz=20.0)
+    lines[500] = line(500, ts="2026-01-05T07:00:25.000Z", accel={"x": 999.5, "y": 0.0, "z": 0.0})
+    assert reasons(clean(lines)) == [(0, 501, "VALUE_OUT_OF_RANGE")]
+
+
 def test_values_beyond_any_sensor_are_refused_row_by_row_after_conversion():
     lines = walk(1000)
     lines[10] = line(10, accel={"x": 32.5, "y": 0.0, "z": 0.0})
