@@ -1,4 +1,4 @@
-"""Faults put in on purpose, each counted: what was done to which line, and what must come of it.
+"""Faults put in on purpose, each counted: what was done to which line, what must come of it, and where.
 
 What belongs here: damage to lines and files. What does not: who wears what (`devices`), and how a drop is
 written.
@@ -12,7 +12,8 @@ from numba import njit
 
 from simulator.drops import iso_ms
 
-# fault: (reason that quarantine must give, "" where nothing is refused; default count; count of `all`).
+# fault: (what must be said of it, "" where nothing is to be said; default count; count of `all`). It is the
+# reason in the quarantine, unless `EXPECTED_IN` names another place.
 LINE_FAULTS = {
     "truncated_line": ("LINE_NOT_JSON", 20, 60),
     "wrong_type": ("FIELD_WRONG_TYPE", 20, 60),
@@ -42,12 +43,31 @@ DEVICE_FAULTS = {
     "unknown_device": ("UNKNOWN_DEVICE", 1, 1),
     "unassigned_device": ("DEVICE_NOT_ASSIGNED", 1, 1),
     "ms2_firmware": ("UNIT_MISMATCH", 1, 1),
-    "implausible_rate": ("RATE_IMPLAUSIBLE", 0, 1),
+    "implausible_rate": ("IMPLAUSIBLE_RATE", 0, 1),
 }
+# A misnamed file stays in the landing zone, where the sensor and `make status` report it; samples at a rate
+# that cannot be scored are kept, and their hour's verdict says so.
+QUARANTINE, COVERAGE_VERDICT, LANDING_ZONE = "quarantine", "coverage verdict", "landing zone"
+EXPECTED_IN = {"invalid_name": LANDING_ZONE, "implausible_rate": COVERAGE_VERDICT}
 ALL_FAULTS = {**LINE_FAULTS, **BLOCK_FAULTS, **FILE_FAULTS, **DEVICE_FAULTS}
 PARQUET_LACKS = ("truncated_line", "wrong_type", "missing_field", "invalid_name")
 REORDERED_LINES = 120
 JUMPED_LINES = 25
+
+
+def expected_in(fault: str, reason: str) -> str:
+    """Where a fault must show: one of the three places, "" for nowhere."""
+    return EXPECTED_IN.get(fault, QUARANTINE) if reason else ""
+
+
+def refused_lines(fault: str, reason: str, count: int) -> int:
+    """Lines (or whole files) that must be in the quarantine for a fault that concerns `count` lines.
+
+    Of two lines that conflict nobody knows the true one: both are refused, the copy and the line before it.
+    """
+    if expected_in(fault, reason) != QUARANTINE:
+        return 0
+    return 2 * count if fault == "duplicate_conflict" else count
 
 
 def parse_faults(text: str) -> dict[str, int]:

@@ -8,11 +8,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from simulator.devices import Session
 from simulator.drops import iso_ms, write_atomically
+from simulator.faults import expected_in, refused_lines
 from simulator.timeline import Timeline
 
 
@@ -49,7 +50,13 @@ class ActivityTruth:
 
 @dataclass(frozen=True)
 class FaultTruth:
-    """A row of `faults.csv`: what was done to which drop, and the reason it must lead to ("" for none)."""
+    """A row of `faults.csv`: what was done to which drop, and what must be said of it where.
+
+    `count` is the number of lines (or files) that were touched. `expected_reason` ("" for none) must be given
+    in the place `expected_in`: as reason in the "quarantine", in `refused_lines` rows; as "coverage verdict"
+    of the device's hour; or about the file in the "landing zone". With a `line_number`, the refused lines end
+    there.
+    """
 
     drop_key: str
     fault: str
@@ -58,6 +65,13 @@ class FaultTruth:
     expected_reason: str
     device_id: str
     detail: str = ""
+    expected_in: str = field(init=False)
+    refused_lines: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Say where the fault must show, and in how many lines of the quarantine."""
+        object.__setattr__(self, "expected_in", expected_in(self.fault, self.expected_reason))
+        object.__setattr__(self, "refused_lines", refused_lines(self.fault, self.expected_reason, self.count))
 
 
 def session_truth(session: Session, line: Timeline) -> tuple[list[FallTruth], list[ActivityTruth]]:

@@ -4,12 +4,22 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from fallrisk_assets.clinic.contract import DeviceAssignment
+from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
+from fallrisk_assets.clinic.identity import Assignment, resolve_assignments
+from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake.landing import Landing
+from fallrisk_assets.partitions import hour_range
+from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryDrops, TelemetryQuarantine
+from fallrisk_assets.telemetry.drops import BadDropName, parse_drop_name
 from fallrisk_assets_tests.simulator.conftest import SMALL, Cohort
+from fallrisk_assets_tests.telemetry.test_ingest import ingest
 from simulator.cohort import CohortOptions
 from simulator.faults import ALL_FAULTS, LINE_FAULTS, damage_lines, parse_faults
 from simulator.json_lines import json_lines
@@ -210,3 +220,83 @@ def test_a_list_of_faults_is_read_with_counts() -> None:
     assert parse_faults("gap=3, duplicate=50,late_file") == {"gap": 3, "duplicate": 50, "late_file": 1}
     assert parse_faults("none") == {}
     assert set(parse_faults("default")) < set(parse_faults("all")) == set(ALL_FAULTS)
+
+
+# -- what the lakehouse makes of it
+
+HOURS = hour_range("2026-01-05-00:00", "2026-01-08-00:00")
+
+
+def assignments_of(cohort: Cohort) -> dict[str, list[Assignment]]:
+    """Who wore what, as known at the end of the last day."""
+    landing = Landing(root=str(cohort.landing))
+    day = date(2026, 1, 6)
+    of_day, earlier = files_to_read([file.key for file in landing.list("clinic")], day)
+    content = {file.key: landing.read(file.key) for file in (*of_day, *earlier)}
+    return resolve_assignments(snapshot_of_day(day, of_day, earlier, content)[DeviceAssignment])
+
+
+@pytest.fixture(scope="module", params=["jsonl.gz", "parquet"])
+def ingested(
+    request: pytest.FixtureRequest, faulty: Cohort, make_cohort: Callable[[CohortOptions], Cohort]
+) -> tuple[Cohort, Lake]:
+    """A cohort with every kind of fault that its format can carry, and the lake made from it."""
+    cohort = faulty if request.param == "jsonl.gz" else make_cohort(replace(SMALL, format="parquet"))
+    lake, _ = ingest(cohort.landing.parent, HOURS, assignments=assignments_of(cohort))
+    return cohort, lake
+
+
+def test_the_quarantine_holds_what_the_truth_says_and_nothing_else_count_by_count(
+    ingested: tuple[Cohort, Lake],
+) -> None:
+    cohort, lake = ingested
+    found = Counter(
+        (row["drop_key"], row["reason"]) for row in lake.read(TelemetryQuarantine, HOURS).to_pylist()
+    )
+    expected: Counter[tuple[str, str]] = Counter()
+    for row in cohort.rows("faults.csv"):
+        if row["expected_in"] == "quarantine":
+            expected[row["drop_key"], row["expected_reason"]] += int(row["refused_lines"])
+        else:
+            assert row["refused_lines"] == "0"
+    assert found == expected
+    assert len({reason for _, reason in expected}) >= 10
+
+
+def test_every_line_that_the_truth_names_is_refused_for_its_reason_and_no_other_line_of_a_known_device_is(
+    ingested: tuple[Cohort, Lake],
+) -> None:
+    cohort, lake = ingested
+    expected = {}
+    whole = set()
+    for row in cohort.rows("faults.csv"):
+        if row["expected_in"] == "quarantine" and row["line_number"]:
+            last = int(row["line_number"])
+            for number in range(last - int(row["refused_lines"]) + 1, last + 1):
+                expected[row["drop_key"], number] = row["expected_reason"]
+        elif row["expected_in"] == "quarantine":
+            whole.add(row["drop_key"])
+    rows = lake.read(TelemetryQuarantine, HOURS).to_pylist()
+    found = {
+        (row["drop_key"], row["line_number"]): row["reason"] for row in rows if row["drop_key"] not in whole
+    }
+    assert found == expected
+
+
+def test_what_is_not_in_the_quarantine_is_where_the_truth_says(ingested: tuple[Cohort, Lake]) -> None:
+    cohort, lake = ingested
+    places = {row["expected_in"]: row for row in cohort.rows("faults.csv")}
+    verdict = places["coverage verdict"]
+    coverage = lake.read(DeviceHourCoverage, HOURS).to_pylist()
+    judged = [row for row in coverage if row["device_id"] == verdict["device_id"] and row["clean_samples"]]
+    assert {row["verdict"] for row in judged} == {verdict["expected_reason"]}
+    assert sum(row["clean_samples"] for row in judged) == int(verdict["count"])
+    if "landing zone" in places:  # Parquet drops are never misnamed
+        key = places["landing zone"]["drop_key"]
+        with pytest.raises(BadDropName) as refusal:
+            parse_drop_name(key)
+        assert refusal.value.reason == places["landing zone"]["expected_reason"]
+        assert (cohort.landing / key).exists()
+        assert key not in set(lake.read(TelemetryDrops, HOURS)["drop_key"].to_pylist())
+    else:
+        assert cohort.options.format == "parquet"
