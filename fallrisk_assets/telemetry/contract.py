@@ -79,7 +79,13 @@ class TelemetryQuarantine(Contract):
     line_number: Int64 = column(4, "Line in the drop, from 1; 0 for the whole file", ge=0)
     reason: String = column(5, "Why it was refused", isin=[r.value for r in Reason])
     detail: String = column(6, "What exactly was wrong")
-    payload: String = column(7, "The refused line, cut to 500 characters", pii="sensitive", nullable=True)
+    payload: String = column(
+        7,
+        "The refused line (a Parquet row as JSON), cut to 500 characters; null for a whole file, and after "
+        "the first 10,000 of a drop and reason where the line itself could be read: the drop holds it",
+        pii="sensitive",
+        nullable=True,
+    )
     device_id: String = column(8, "Device that sent the drop", pii="pseudonym", matches=_DEVICE_ID)
     patient_id: String = column(9, "Patient that the message claims", pii="pseudonym", nullable=True)
 

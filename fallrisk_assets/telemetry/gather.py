@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from fallrisk_assets.telemetry.parsed import HOUR_US, ParsedDrop, hour_of_all_rows, place_rows
+from fallrisk_assets.telemetry.parse_parquet import row_payloads
+from fallrisk_assets.telemetry.parsed import (
+    HOUR_US,
+    PAYLOAD_CHARS,
+    ParsedDrop,
+    hour_of_all_rows,
+    place_rows,
+)
 from fallrisk_assets.telemetry.reasons import Reason
 
 
@@ -152,10 +159,21 @@ def bad_line_time_us(parsed: ParsedDrop, ts_us: int | None) -> int:
     return ts_us
 
 
-def line_payloads(data: bytes, line_numbers: np.ndarray, chars: int = 500) -> list[str]:
-    """Text of chosen lines (1-based numbers, any order) of a JSON Lines drop, cut to `chars` characters."""
+def line_payloads(
+    data: bytes, line_numbers: np.ndarray, drop_format: str = "jsonl", chars: int = PAYLOAD_CHARS
+) -> list[str]:
+    """Text of chosen lines (1-based numbers, any order) of a readable drop, cut to `chars` characters.
+
+    Args:
+        data: The drop's decompressed bytes.
+        line_numbers: Lines, or rows of a Parquet drop, which are shown as compact JSON.
+        drop_format: "jsonl", "jsonl.gz" or "parquet", as the name says.
+        chars: Longest text.
+    """
     if len(line_numbers) == 0:
         return []
+    if drop_format == "parquet":
+        return [text[:chars] for text in row_payloads(data, np.asarray(line_numbers).tolist())]
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
     payloads = []
     for number in np.asarray(line_numbers).tolist():

@@ -55,7 +55,7 @@ REREAD_TAG = "fallrisk/reread"
 FORCE_TAG = "fallrisk/force"
 DROPS_FACT, TAIL_FACT, STATE_FACT, WEARERS_FACT = "drops", "tail", "state", "wearers"
 
-_PAYLOADS_PER_DROP_AND_REASON = 200
+_PAYLOADS_PER_DROP_AND_REASON = 10_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -347,22 +347,26 @@ class Ingest:
         return max((r.received_at for r in index), default=start)
 
     def _payloads(self, cleaned: CleanedHour) -> dict[tuple[int, int], str]:
-        """Return the text of refused lines that had been parsed, the first of each drop and reason."""
+        """Return the text of refused lines that had been parsed, the first of each drop and reason.
+
+        A whole hour in a wrong unit is not copied out of its drop; the contract's column says where it ends.
+        """
         found: dict[tuple[int, int], str] = {}
         refused = cleaned.quarantine
+        reasons = [reason for reason, _ in refused.findings]
         wanted: dict[int, list[int]] = {}
-        taken: dict[tuple[int, int], int] = {}
+        taken: dict[tuple[int, Reason], int] = {}
         for i in np.flatnonzero([p is None for p in refused.payload]).tolist():
-            drop, kind = int(refused.drop_index[i]), int(refused.finding[i])
-            if taken.get((drop, kind), 0) < _PAYLOADS_PER_DROP_AND_REASON:
-                taken[drop, kind] = taken.get((drop, kind), 0) + 1
-                wanted.setdefault(drop, []).append(int(refused.line_number[i]))
+            kind = int(refused.drop_index[i]), reasons[refused.finding[i]]
+            if taken.get(kind, 0) < _PAYLOADS_PER_DROP_AND_REASON:
+                taken[kind] = taken.get(kind, 0) + 1
+                wanted.setdefault(kind[0], []).append(int(refused.line_number[i]))
         for drop, lines in wanted.items():
             key = cleaned.drop_keys[drop]
-            name = parse_drop_name(key)
-            if name.format != "parquet":
-                texts = line_payloads(read_drop_bytes(self._landing.read(key), name.format), np.array(lines))
-                found.update({(drop, line): text for line, text in zip(lines, texts, strict=True)})
+            shape = parse_drop_name(key).format
+            content = read_drop_bytes(self._landing.read(key), shape)
+            texts = line_payloads(content, np.array(lines), shape)
+            found.update({(drop, line): text for line, text in zip(lines, texts, strict=True)})
         return found
 
     def _broken(self, key: str, bucket: int, device: str, drop_keys: Sequence[str]) -> pa.Table:

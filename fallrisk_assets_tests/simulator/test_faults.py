@@ -16,6 +16,7 @@ from fallrisk_assets.clinic.identity import Assignment, resolve_assignments
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import hour_range
+from fallrisk_assets.telemetry import ingest as ingest_module
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryDrops, TelemetryQuarantine
 from fallrisk_assets.telemetry.drops import BadDropName, parse_drop_name
 from fallrisk_assets_tests.simulator.conftest import SMALL, Cohort
@@ -300,3 +301,35 @@ def test_what_is_not_in_the_quarantine_is_where_the_truth_says(ingested: tuple[C
         assert key not in set(lake.read(TelemetryDrops, HOURS)["drop_key"].to_pylist())
     else:
         assert cohort.options.format == "parquet"
+
+
+def test_every_refused_line_shows_what_it_said(ingested: tuple[Cohort, Lake]) -> None:
+    cohort, lake = ingested
+    shown = Counter()
+    for row in lake.read(TelemetryQuarantine, HOURS).to_pylist():
+        if row["line_number"] == 0:
+            assert row["payload"] is None
+            continue
+        assert row["payload"].startswith('{"deviceId":"'), row
+        assert len(row["payload"]) <= 500
+        if cohort.options.format == "parquet" and row["reason"] != "FIELD_MISSING":
+            assert json.loads(row["payload"])["seq"] >= 0
+        shown[row["reason"]] += 1
+    assert shown["UNIT_MISMATCH"] > 200
+    assert shown["PATIENT_MISMATCH"] >= 30
+
+
+def test_payloads_beyond_the_limit_are_left_in_the_drop_and_the_contract_says_so(
+    faulty: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = TelemetryQuarantine.to_schema().columns["payload"].description
+    assert f"{ingest_module._PAYLOADS_PER_DROP_AND_REASON:,}" in described
+    monkeypatch.setattr(ingest_module, "_PAYLOADS_PER_DROP_AND_REASON", 3)
+    lake, _ = ingest(faulty.landing.parent, HOURS, lake="few", assignments=assignments_of(faulty))
+    kept = defaultdict(list)
+    for row in lake.read(TelemetryQuarantine, HOURS).to_pylist():
+        if row["reason"] in ("UNIT_MISMATCH", "TIME_IMPLAUSIBLE"):
+            kept[row["drop_key"], row["reason"]].append((row["line_number"], row["payload"] is not None))
+    assert len(kept) >= 2
+    for lines in kept.values():
+        assert [there for _, there in sorted(lines)] == [i < 3 for i in range(len(lines))]

@@ -23,6 +23,7 @@ from fallrisk_assets_tests.telemetry.messages import (
     line,
     walk,
 )
+from fallrisk_assets_tests.telemetry.test_parse_parquet import as_parquet, flat
 
 WORN = [Assignment(PATIENT, 0, None, "waist")]
 SECOND_US = 1_000_000
@@ -244,6 +245,13 @@ def test_the_text_of_any_line_can_be_found_again_for_the_quarantine():
     data = as_drop([line(0), "", "é" * 700, line(2)]) + b"last"
     assert line_payloads(data, np.array([4, 1, 5, 3])) == [line(2), line(0), "last", "é" * 500]
     assert line_payloads(data, np.array([], np.int32)) == []
+
+
+def test_a_row_of_a_parquet_drop_can_be_found_again_as_json():
+    data = as_parquet(flat([line(0), line(1), line(2)]))
+    texts = line_payloads(data, np.array([3, 1]), "parquet")
+    assert [json.loads(text)["seq"] for text in texts] == [2, 0]
+    assert line_payloads(data, np.array([3]), "parquet", chars=20) == ['{"deviceId":"imu-100']
 
 
 def test_an_hour_without_drops_is_empty_and_conserved():
