@@ -59,18 +59,44 @@ def local_day(date: dt.date, time_zone: str) -> LocalDay:
     return LocalDay(date, time_zone, start, end)
 
 
-def local_day_ending_in(utc_day: dt.date, time_zone: str) -> LocalDay:
-    """Return the local day that ends in a UTC day: after its midnight, at the next midnight at the latest.
+def local_days_ending_in(utc_day: dt.date, time_zone: str) -> tuple[LocalDay, ...]:
+    """Return the local days that are counted in a UTC day: those that end in it.
 
-    A patient in UTC has their day D counted in D, as one in Berlin; for one in New York, day D ends at 5 in
-    the morning of D + 1 and is counted there.
+    A patient in Berlin has their day D counted in D; for one in New York, day D ends at 5 in the morning of
+    D + 1 and is counted there. A day that ends at a UTC midnight closes the UTC day before it, as anyone's in
+    UTC does, unless the zone is behind UTC in its other season: the Azores' days are counted in D + 1 all
+    year, or two of them would be in one UTC day in spring and none in autumn. So it is one day, but for a
+    zone that changes sides for good: then none or two. Each day is counted once, whatever the zone does.
 
     Raises:
         ValueError: the zone is unknown.
     """
-    midnight = dt.datetime.combine(utc_day, dt.time(), dt.UTC)
-    for offset in (1, 0, -1, -2):
-        day = local_day(utc_day + dt.timedelta(days=offset), time_zone)
-        if midnight < day.end <= midnight + dt.timedelta(days=1):
-            return day
-    raise ValueError(f"no local day of {time_zone} ends in {utc_day}: the zone skipped it")
+    days = (local_day(utc_day + dt.timedelta(days=offset), time_zone) for offset in (-2, -1, 0, 1))
+    return tuple(day for day in days if day.start < day.end and _counted_in(day) == utc_day)
+
+
+def _counted_in(day: LocalDay) -> dt.date:
+    """Return the UTC day in which a local day is counted."""
+    if day.end.time() != dt.time() or _behind_in_some_season(day):
+        return day.end.date()
+    return day.end.date() - dt.timedelta(days=1)
+
+
+def _behind_in_some_season(day: LocalDay) -> bool:
+    zone = ZoneInfo(day.time_zone)
+    months = (day.end + dt.timedelta(days=30 * month) for month in range(-6, 7))
+    return any((moment.astimezone(zone).utcoffset() or dt.timedelta()) < dt.timedelta() for moment in months)
+
+
+def local_day_ending_in(utc_day: dt.date, time_zone: str) -> LocalDay:
+    """Return the one local day that a statement about a UTC day is about, where there must be one.
+
+    The day that ends in it (`local_days_ending_in`): of two the later; of none the day that its noon is in.
+
+    Raises:
+        ValueError: the zone is unknown.
+    """
+    if days := local_days_ending_in(utc_day, time_zone):
+        return days[-1]
+    noon = dt.datetime.combine(utc_day, dt.time(12), dt.UTC)
+    return local_day(noon.astimezone(ZoneInfo(time_zone)).date(), time_zone)

@@ -16,7 +16,7 @@ from fallrisk_assets.mobility.daily import day_measures
 from fallrisk_assets.mobility.gait import DeviceGait, device_gait
 from fallrisk_assets.mobility.gait_config import POSITION_ORDER
 from fallrisk_assets.mobility.gait_signal import GRID_HZ, DayGrid, add_samples, empty_grid
-from fallrisk_assets.mobility.local_days import LocalDay, local_day_ending_in
+from fallrisk_assets.mobility.local_days import LocalDay, local_days_ending_in
 from fallrisk_assets.mobility.samples import DeviceSamples, Wearer
 from fallrisk_assets.partitions import hour_key
 
@@ -41,7 +41,7 @@ class PatientDay:
 
 
 def patient_days(utc_day: dt.date, coverage: pa.Table, zones: Mapping[str, str]) -> list[PatientDay]:
-    """Return the patient-days that end in a UTC day, by patient.
+    """Return the patient-days that end in a UTC day, by patient: for each as many as its zone ends there.
 
     Args:
         utc_day: The day.
@@ -52,30 +52,30 @@ def patient_days(utc_day: dt.date, coverage: pa.Table, zones: Mapping[str, str])
     Raises:
         ValueError: a zone is unknown.
     """
-    hours: dict[str, dict[str, set[str]]] = {}
-    places: dict[tuple[str, str], int] = {}
-    days: dict[str, LocalDay] = {}
+    hours: dict[tuple[str, LocalDay], dict[str, set[str]]] = {}
+    places: dict[tuple[str, LocalDay, str], int] = {}
+    days: dict[str, tuple[LocalDay, ...]] = {}
     for row in coverage.select(["patient_id", "device_id", "hour", "clean_samples", "position"]).to_pylist():
         patient, device = row["patient_id"], row["device_id"]
         if not row["clean_samples"] or not patient:
             continue
         if patient not in days:
-            days[patient] = local_day_ending_in(utc_day, zones.get(patient, DEFAULT_ZONE))
-        day = days[patient]
-        if row["hour"] < day.end and row["hour"] + dt.timedelta(hours=1) > day.start:
-            hours.setdefault(patient, {}).setdefault(device, set()).add(hour_key(row["hour"]))
-            rank = POSITION_ORDER.index(row["position"])
-            places[patient, device] = min(rank, places.get((patient, device), rank))
+            days[patient] = local_days_ending_in(utc_day, zones.get(patient, DEFAULT_ZONE))
+        for day in days[patient]:
+            if row["hour"] < day.end and row["hour"] + dt.timedelta(hours=1) > day.start:
+                hours.setdefault((patient, day), {}).setdefault(device, set()).add(hour_key(row["hour"]))
+                rank = POSITION_ORDER.index(row["position"])
+                places[patient, day, device] = min(rank, places.get((patient, day, device), rank))
     return [
         PatientDay(
             patient,
-            days[patient],
+            day,
             tuple(
                 DeviceHours(device, tuple(sorted(devices[device])))
-                for device in sorted(devices, key=lambda d: (places[patient, d], d))
+                for device in sorted(devices, key=lambda d: (places[patient, day, d], d))
             ),
         )
-        for patient, devices in sorted(hours.items())
+        for (patient, day), devices in sorted(hours.items(), key=lambda item: (item[0][0], item[0][1].start))
     ]
 
 
