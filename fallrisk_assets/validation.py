@@ -22,6 +22,9 @@ KEY_NOT_UNIQUE = "KEY_NOT_UNIQUE"
 SCHEMA_MISMATCH = "SCHEMA_MISMATCH"
 OUTSIDE_SLICE = "OUTSIDE_SLICE"
 
+#: Column of derived tables that names, row by row, the measures that the contract refused.
+WITHDRAWN = "withdrawn"
+
 #: Rows of a table that pandera sees.
 SAMPLE_ROWS = 48
 _SHOWN_ROWS = 5
@@ -191,6 +194,7 @@ class ContractReport:
         failed_rows: Rows that break at least one rule.
         counts: Broken rows by `column: REASON`.
         examples: First failing rows, personal data masked.
+        withdrawn: Measures that are null because the contract refuses them, by column.
     """
 
     model: ContractType
@@ -198,6 +202,7 @@ class ContractReport:
     failed_rows: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    withdrawn: dict[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -211,6 +216,8 @@ class ContractReport:
         for reason, count in other.counts.items():
             self.counts[reason] = self.counts.get(reason, 0) + count
         self.examples = (self.examples + other.examples)[:_SHOWN_ROWS]
+        for name, count in other.withdrawn.items():
+            self.withdrawn[name] = self.withdrawn.get(name, 0) + count
 
     def refuse(self, refusals: Mapping[int, str]) -> None:
         """Add rows that were refused one by one, with their reasons."""
@@ -267,6 +274,48 @@ def judge_rows(model: ContractType, data: pa.Table) -> ContractReport:
         why = "; ".join(f"{name}: {reason}" for (name, reason), mask in masks.items() if mask[i])
         report.examples.append({"row": str(i), "reason": why, **masked(model, row)})
     return report
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def withdraw(model: ContractType, data: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+    """Return rows whose impossible measures are null: a figure that cannot be is no figure.
+
+    Samples that keep their contract may be odd enough to give a measure that no person has. That concerns the
+    one row; refused as a whole, the table would be lost for everybody. Only what may be null is withdrawn: a
+    number outside its column's limits, or on the left side of a rule between columns that it breaks.
+
+    Args:
+        model: The contract; if it has a column `WITHDRAWN`, it names the measures of each row.
+        data: Rows in the contract's schema.
+
+    Returns:
+        The rows, and how many measures were withdrawn by column.
+    """
+    infos = {c.name: c for c in columns_of(model)}
+    columns = {name: name for name in infos}
+    rules = {f"{r.left} {r.operator} {r.right}": r.left for r in model.spec.rules}
+    wrong: dict[str, np.ndarray] = {}
+    for stage in (columns, rules):  # a number that cannot be says nothing of the one it is compared with
+        found: dict[str, np.ndarray] = {}
+        for (rule, _), mask in row_masks(model, data).items():
+            info = infos.get(stage.get(rule, ""))
+            if info is not None and info.nullable and _is_number(info.type):
+                found[info.name] = found.get(info.name, False) | mask
+        for name, mask in found.items():
+            values = pc.if_else(pa.array(mask), pa.scalar(None, infos[name].type), data[name])
+            data = data.set_column(data.schema.get_field_index(name), data.schema.field(name), values)
+            wrong[name] = wrong.get(name, False) | mask
+    if wrong and WITHDRAWN in infos:
+        said: list[list[str]] = [[] for _ in range(data.num_rows)]
+        for name in (name for name in infos if name in wrong):
+            for row in np.flatnonzero(wrong[name]).tolist():
+                said[row].append(name)
+        texts = pa.array([",".join(names) or None for names in said], pa.string())
+        data = data.set_column(data.schema.get_field_index(WITHDRAWN), data.schema.field(WITHDRAWN), texts)
+    return data, {name: int(mask.sum()) for name, mask in wrong.items()}
 
 
 def sample_of(data: pa.Table, rows: int = SAMPLE_ROWS) -> pa.Table:

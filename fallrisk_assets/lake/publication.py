@@ -25,6 +25,7 @@ from fallrisk_assets.validation import (
     judge_rows,
     pandera_refusals,
     sample_of,
+    withdraw,
 )
 
 if TYPE_CHECKING:
@@ -131,18 +132,26 @@ class Publication:
         old_hash, old_facts = self._marked.get((key, _name(bucket)), ("", {}))
         self._marked[key, _name(bucket)] = (input_hash or old_hash, {**old_facts, **facts})
 
-    def add(self, key: str, data: pa.Table, bucket: int | None = None) -> ContractReport:
+    def add(
+        self, key: str, data: pa.Table, bucket: int | None = None, *, measures: bool = False
+    ) -> ContractReport:
         """Validate rows and write them to the partition's new file.
 
         Args:
             key: One of the publication's partition keys.
             data: Rows in the contract's schema, in their final order.
             bucket: Device bucket, for bucketed tables.
+            measures: The rows are derived: a measure that the contract refuses becomes null, and counts as
+                withdrawn, instead of keeping everybody's partition from being published.
 
         Returns:
             The verdict on these rows; a refused one keeps the whole partition from being published.
         """
         report = judge_rows(self.model, data)
+        if measures and not report.passed and data.schema.names == arrow_schema(self.model).names:
+            data, withdrawn = withdraw(self.model, data)
+            report = judge_rows(self.model, data)
+            report.withdrawn = withdrawn
         self._check_slice(key, data, bucket, report)
         self.reports[key].merge(report)
         if not report.passed or data.num_rows == 0:

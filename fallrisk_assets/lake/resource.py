@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.table import Table as IcebergTable
 
@@ -196,8 +197,23 @@ class Lake(dg.ConfigurableResource):
         *,
         coded: bool = False,
     ) -> pa.Table:
-        """Read one listed file; `coded` leaves texts dictionary-coded, which is cheaper."""
-        return read_rows(model, self._path(file.path), self.filesystem, columns, where, coded=coded)
+        """Read one listed file; `coded` leaves texts dictionary-coded, which is cheaper.
+
+        A column that the contract has gained since the file was written is null in it.
+        """
+        path, schema = self._path(file.path), arrow_schema(model)
+        names = columns or schema.names
+        try:
+            return read_rows(model, path, self.filesystem, names, where, coded=coded)
+        except (KeyError, pa.ArrowInvalid):
+            there = set(pq.read_schema(path, filesystem=self.filesystem).names)
+            gained = [name for name in names if name not in there]
+            if not gained or not all(schema.field(name).nullable for name in gained):
+                raise
+        data = read_rows(model, path, self.filesystem, [n for n in names if n in there], where, coded=coded)
+        for name in gained:
+            data = data.append_column(schema.field(name), pa.nulls(data.num_rows, schema.field(name).type))
+        return data.select(names)
 
     def open_file(self, file: tables.DataFile) -> pa.NativeFile:
         """Open a listed file for random access; the caller closes it."""

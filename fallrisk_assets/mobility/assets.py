@@ -122,7 +122,7 @@ class _HourlyFeatures:
                 device_rows = pa.concat_tables([tails[device_id], device_rows])
             described.append(hour_features(device_samples(device_rows), start_us, self._config))
         table = pa.concat_tables(described).combine_chunks()
-        self._publication.add(key, table, bucket)
+        self._publication.add(key, table, bucket, measures=True)
         self.windows[key] += table.num_rows
         counts = pc.value_counts(table["quality"].drop_null()).to_pylist()
         for count in counts:
@@ -181,6 +181,7 @@ def window_features(context: dg.AssetExecutionContext, lake: Lake, publication: 
             **{"buckets left as they were": run.kept[key]},
             **{f"not to be scored: {reason}": n for reason, n in sorted(unscored.items())},
         )
+        _show_withdrawn(publication, key)
     context.log.info("%s windows described in %s hours", sum(run.windows.values()), len(run.windows))
 
 
@@ -203,8 +204,10 @@ def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publi
     """
     for key in publication.keys:
         rows = _patient_rows(lake, publication, key)
-        publication.add(key, conform(DailyGait, {name: [r[name] for r in rows] for name in _gait_columns()}))
-        steps = [r["steps"] for r in rows if r["steps"] is not None]
+        table = conform(DailyGait, {name: [r[name] for r in rows] for name in _gait_columns()})
+        publication.add(key, table, measures=True)
+        _show_withdrawn(publication, key)
+        steps = [n for n in table["steps"].to_pylist() if n is not None]
         show(publication, key, patients=len(rows), steps=int(sum(steps)))
         # How many people, not who: metadata is read by those who need not know.
         labels = [f"{low:,} to {high:,}" for low, high in pairwise(_STEP_CLASSES)] + ["more"]
@@ -213,6 +216,12 @@ def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publi
             shares[labels[bisect_right(_STEP_CLASSES, count) - 1]] += 1
         show_bars(publication, key, shares if steps else {}, name="patients by steps")
         context.log.info("%s: gait of %s patients", key, len(rows))
+
+
+def _show_withdrawn(publication: Publication, key: str) -> None:
+    """Say how many measures came out impossible and are null."""
+    found = publication.reports[key].withdrawn
+    show(publication, key, **{f"impossible, hence null: {name}": n for name, n in sorted(found.items())})
 
 
 def _gait_columns() -> list[str]:

@@ -215,3 +215,8 @@ class DailyGait(Contract):
     lying_minutes: Float32 = column(
         28, "Time lying, by the tilt of the pelvis", unit="min", pii="sensitive", nullable=True, ge=0
     )
+    withdrawn: String = column(
+        29,
+        "Measures that came out impossible and are therefore null, separated by commas",
+        nullable=True,
+    )

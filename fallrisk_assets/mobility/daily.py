@@ -109,4 +109,5 @@ def day_measures(patient_id: str, day: LocalDay, devices: Sequence[DeviceGait]) 
         "night_risings": _sum([d.night_risings for d in walked]),
         "upright_minutes": None if upright is None else upright / 60,
         "lying_minutes": None if lying is None else lying / 60,
+        "withdrawn": None,  # the contract decides, when the row is published
     }

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from fallrisk_assets.lake import Lake, MissingPartition, PublishedMeanwhile, publication, tables
@@ -128,6 +131,33 @@ def test_lineage_keeps_every_publication_with_its_inputs(lake):
         ("aaaaaaaa", 3, "hash-aaaaaaaa"),
         ("bbbbbbbb", 4, "hash-bbbbbbbb"),
     ]
+
+
+def test_a_measure_outside_its_limits_is_withdrawn_only_where_it_may_be_null_and_only_on_request(lake):
+    lowest = np.full(20, -1, np.float32)
+    lowest[3], lowest[4] = -99, np.nan
+    odd = readings(H7, lowest=pa.array(lowest), seq=[-1, *range(1, 20)])
+    with lake.publication(Readings, [H7]) as p:
+        assert p.add(H7, odd, 1).counts.keys() >= {"lowest: TOO_FAR", "lowest: VALUE_NOT_FINITE"}
+    with lake.publication(Readings, [H7]) as p:
+        report = p.add(H7, odd, 1, measures=True)
+    assert report.withdrawn == {"lowest": 2}
+    assert list(report.counts) == ["seq: VALUE_OUT_OF_RANGE"], "what must not be null is refused"
+
+
+def test_a_column_that_the_contract_has_gained_is_null_in_older_files(lake, tmp_path):
+    with lake.publication(Days, ["2026-01-05"]) as p:
+        p.add("2026-01-05", days("2026-01-05"))
+        p.commit()
+    (path,) = (tmp_path / "lake").rglob("*.parquet")
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["steps"]), path)
+    for where in (None, pc.field("patient_id") == "pt-1"):
+        old = lake.read(Days, ["2026-01-05"], where=where)
+        assert old.schema.names == ["day", "patient_id", "steps"]
+        assert old["steps"].null_count == old.num_rows > 0
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["patient_id"]), path)
+    with pytest.raises((KeyError, pa.ArrowInvalid)):
+        lake.read(Days, ["2026-01-05"])
 
 
 def test_daily_tables_are_sliced_by_their_date(lake):

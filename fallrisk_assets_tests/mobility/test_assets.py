@@ -14,6 +14,7 @@ from fallrisk_assets.lake import Lake, MissingPartition
 from fallrisk_assets.lake.ledger import Ledger
 from fallrisk_assets.mobility.assets import _HourlyFeatures, daily_gait, window_features
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
+from fallrisk_assets.mobility.daily import day_measures
 from fallrisk_assets.mobility.hours import hour_features, hour_start_us
 from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.mobility.samples import Wearer
@@ -309,6 +310,49 @@ def test_a_day_whose_hours_are_missing_is_refused(lake):
     publish_day(lake, hours_of_day("2026-01-05")[:20], walker("imu-1", EIGHT, 50), zones={"pt-1": "UTC"})
     with pytest.raises(MissingPartition, match="2026-01-05-20:00"):
         run(lake, daily_gait, "2026-01-05")
+
+
+def test_an_impossible_measure_of_one_patient_is_null_with_a_reason_and_the_others_are_published(
+    lake, monkeypatch
+):
+    first, second = walker("imu-1", EIGHT, 200), walker("imu-2", EIGHT, 90, wearer=1)
+    publish_day(lake, hours_of_day("2026-01-05"), first, second, zones={"pt-1": "UTC", "pt-2": "UTC"})
+
+    def too_fast(patient_id, *rest):
+        row = day_measures(patient_id, *rest)
+        return row | ({"cadence_spm": 227.9, "walking_minutes": 2_000.0} if patient_id == "pt-1" else {})
+
+    monkeypatch.setattr("fallrisk_assets.mobility.patient_days.day_measures", too_fast)
+    result = run(lake, daily_gait, "2026-01-05")
+    odd, other = lake.read(DailyGait, ["2026-01-05"]).to_pylist()
+    assert (odd["cadence_spm"], odd["walking_minutes"]) == (None, None)
+    assert odd["withdrawn"] == "walking_minutes,cadence_spm"
+    assert odd["steps"] == pytest.approx(200, abs=2)
+    assert other["withdrawn"] is None
+    assert other["cadence_spm"] is not None
+    metadata = result.asset_materializations_for_node("daily_gait")[0].metadata
+    assert metadata["impossible, hence null: cadence_spm"].value == 1
+
+
+def test_an_impossible_feature_of_one_window_is_null_and_the_hour_is_published(lake, monkeypatch):
+    publish_samples(lake, EIGHT_KEY, standing(EIGHT, 60), standing(EIGHT, 60, device_id="imu-2"))
+
+    def odd(samples, *rest):
+        table = hour_features(samples, *rest)
+        if samples.device_id != "imu-2":
+            return table
+        values = pa.array([-5.0] + [0.1] * (table.num_rows - 1), pa.float32())
+        return table.set_column(
+            table.schema.get_field_index("sd_accel_x"), table.schema.field("sd_accel_x"), values
+        )
+
+    monkeypatch.setattr("fallrisk_assets.mobility.assets.hour_features", odd)
+    result = run(lake, window_features, EIGHT_KEY)
+    table = lake.read(WindowFeatures, [EIGHT_KEY], columns=["device_id", "sd_accel_x"]).to_pylist()
+    assert next(r["sd_accel_x"] for r in table if r["device_id"] == "imu-2") is None
+    assert {r["device_id"] for r in table} == {"imu-1", "imu-2"}
+    metadata = result.asset_materializations_for_node("window_features")[0].metadata
+    assert metadata["impossible, hence null: sd_accel_x"].value == 1
 
 
 def test_what_the_step_publishes_keeps_its_contract_and_shows_a_preview(lake):
