@@ -83,6 +83,56 @@ def _duplicate_mask(data: pa.Table, key: tuple[str, ...]) -> np.ndarray | None:
     return duplicated if duplicated.any() else None
 
 
+class KeysSeen:
+    """Tells whether the keys of a piece of rows can be those of pieces before it, from extremes alone.
+
+    Each piece has unique keys; two pieces are apart when they are in one column of the key: other texts, or
+    numbers and times that do not overlap. That is a look at each column's extremes, and at each distinct
+    text; whether a doubtful piece does repeat a key must be asked of the rows themselves.
+    """
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        self._key = key
+        self._pieces: list[list[frozenset[Any] | tuple[Any, Any] | None]] = []
+        self._words: list[set[Any]] = [set() for _ in key]
+
+    def add(self, data: pa.Table) -> bool:
+        """Note a piece; True where its keys cannot have been seen before."""
+        spans = [_span(data[name]) for name in self._key]
+        apart = any(
+            isinstance(span, frozenset) and not span & seen
+            for span, seen in zip(spans, self._words, strict=True)
+        ) or all(
+            any(_apart(one, other) for one, other in zip(spans, earlier, strict=True))
+            for earlier in self._pieces
+        )
+        self._pieces.append(spans)
+        for span, seen in zip(spans, self._words, strict=True):
+            if isinstance(span, frozenset):
+                seen |= span
+        return apart
+
+
+def _span(values: pa.ChunkedArray) -> frozenset[Any] | tuple[Any, Any] | None:
+    """Return a column's distinct texts, or its least and greatest value; None where all are null."""
+    if pa.types.is_dictionary(values.type) or pa.types.is_string(values.type):
+        return frozenset(word for chunk in values.chunks for word in _words(chunk))
+    extremes = pc.min_max(values).as_py()
+    return None if extremes["min"] is None else (extremes["min"], extremes["max"])
+
+
+def _words(chunk: pa.Array) -> list[Any]:
+    if pa.types.is_dictionary(chunk.type):  # it may hold words that no row has: then too much is doubted
+        return [*chunk.dictionary.to_pylist(), *([None] if chunk.null_count else [])]
+    return pc.unique(chunk).to_pylist()
+
+
+def _apart(one: Any, other: Any) -> bool:
+    if isinstance(one, frozenset):
+        return not one & other
+    return one is not None and other is not None and (one[1] < other[0] or other[1] < one[0])
+
+
 def _to_numpy(values: pa.Array) -> np.ndarray:
     """Return numbers, dates and times as a numpy array; the caller has dropped the nulls."""
     if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
@@ -263,17 +313,22 @@ def judge_rows(model: ContractType, data: pa.Table) -> ContractReport:
     masks = row_masks(model, data)
     if not masks:
         return report
+    _tell(report, data, {f"{name}: {reason}": mask for (name, reason), mask in masks.items()})
+    return report
+
+
+def _tell(report: ContractReport, data: pa.Table, masks: Mapping[str, np.ndarray]) -> None:
+    """Put broken rows into a report: how many by reason, and the first of them."""
     failed = np.zeros(data.num_rows, bool)
-    for (name, reason), mask in masks.items():
+    for reason, mask in masks.items():
         failed |= mask
-        report.counts[f"{name}: {reason}"] = int(mask.sum())
+        report.counts[reason] = int(mask.sum())
     report.failed_rows = int(failed.sum())
     shown = np.flatnonzero(failed)[:_SHOWN_ROWS]
     rows = data.take(pa.array(shown)).to_pylist()
     for i, row in zip(shown.tolist(), rows, strict=True):
-        why = "; ".join(f"{name}: {reason}" for (name, reason), mask in masks.items() if mask[i])
-        report.examples.append({"row": str(i), "reason": why, **masked(model, row)})
-    return report
+        why = "; ".join(reason for reason, mask in masks.items() if mask[i])
+        report.examples.append({"row": str(i), "reason": why, **masked(report.model, row)})
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -316,6 +371,33 @@ def withdraw(model: ContractType, data: pa.Table) -> tuple[pa.Table, dict[str, i
         texts = pa.array([",".join(names) or None for names in said], pa.string())
         data = data.set_column(data.schema.get_field_index(WITHDRAWN), data.schema.field(WITHDRAWN), texts)
     return data, {name: int(mask.sum()) for name, mask in wrong.items()}
+
+
+def repeated_keys(model: ContractType, keys: pa.Table) -> ContractReport:
+    """Judge the keys of a whole slice, whose pieces were judged one by one before.
+
+    Args:
+        model: The contract.
+        keys: The columns of its key, all rows.
+    """
+    report = ContractReport(model)
+    if (mask := _duplicate_mask(keys, model.spec.key)) is not None:
+        name = f"{', '.join(model.spec.key)}: {KEY_NOT_UNIQUE}"
+        _tell(report, keys, {name: mask})
+    return report
+
+
+def outside_slice(model: ContractType, data: pa.Table, column: str, low: Any, high: Any) -> ContractReport:
+    """Judge whether rows lie in their slice, `[low, high)` in a column."""
+    report = ContractReport(model)
+    extremes = pc.min_max(data[column]).as_py()
+    if extremes["min"] < low or extremes["max"] >= high:
+        kind = data[column].type
+        inside = pc.and_(
+            pc.greater_equal(data[column], pa.scalar(low, kind)), pc.less(data[column], pa.scalar(high, kind))
+        )
+        _tell(report, data, {f"{column}: {OUTSIDE_SLICE}": ~np.asarray(inside)})
+    return report
 
 
 def sample_of(data: pa.Table, rows: int = SAMPLE_ROWS) -> pa.Table:

@@ -10,20 +10,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fallrisk_assets.contract import ContractType, arrow_schema, schema_relaxed
 from fallrisk_assets.lake import tables
-from fallrisk_assets.lake.files import ContentHasher, parquet_writer, write_rows
+from fallrisk_assets.lake.files import ContentHasher, parquet_writer, read_rows, write_rows
 from fallrisk_assets.lake.ledger import BucketEntry, LedgerEntry
 from fallrisk_assets.partitions import window_of
 from fallrisk_assets.validation import (
-    OUTSIDE_SLICE,
     SAMPLE_ROWS,
     ContractReport,
+    KeysSeen,
     judge_rows,
+    outside_slice,
     pandera_refusals,
+    repeated_keys,
     sample_of,
     withdraw,
 )
@@ -51,6 +52,8 @@ class _OpenSlice:
     path: str
     writer: pq.ParquetWriter | None
     hasher: ContentHasher
+    keys: KeysSeen
+    doubtful: bool = False
     input_hash: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     given_away: bool = False
@@ -163,6 +166,7 @@ class Publication:
             part = self._start(key, bucket)
         if part.writer is None:
             raise ValueError(f"{self.model.spec.identifier} {key}: bucket {bucket} was finished before")
+        part.doubtful = not part.keys.add(data) or part.doubtful
         write_rows(part.writer, self.model, data)
         part.hasher.update(data)
         return report
@@ -206,6 +210,7 @@ class Publication:
         if not self._judged:
             self._judged = True
             self._ask_pandera()
+            self._ask_for_repeated_keys()
 
     def _displaced(self, good: list[str]) -> dict[tuple[str, str], tables.NewFile | None]:
         """Return kept buckets in which Iceberg has other files than the ledger names, and the right one.
@@ -291,6 +296,15 @@ class Publication:
         for row, reason in pandera_refusals(self.model, pieces).items():
             self.reports[owners[row]].refuse({row: reason})
 
+    def _ask_for_repeated_keys(self) -> None:
+        """Look at all the keys of files whose pieces may have some in common."""
+        for (key, _), part in self._open.items():
+            if part.doubtful:
+                part.close()
+                columns = list(self.model.spec.key)
+                rows = read_rows(self.model, part.path, self._lake.filesystem, columns)
+                self.reports[key].merge(repeated_keys(self.model, rows))
+
     def _replaced(
         self, good: list[str], displaced: Iterable[tuple[str, str]]
     ) -> list[tuple[list[str], list[int] | None]]:
@@ -341,7 +355,8 @@ class Publication:
         path = self._lake.file_path(self.model, key, name)
         self._lake.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
         writer = parquet_writer(self.model, path, self._lake.filesystem)
-        part = _OpenSlice(path, writer, ContentHasher(arrow_schema(self.model)))
+        hasher = ContentHasher(arrow_schema(self.model))
+        part = _OpenSlice(path, writer, hasher, KeysSeen(self.model.spec.key))
         self._open[key, _name(bucket)] = part
         return part
 
@@ -352,18 +367,12 @@ class Publication:
             return
         if spec.slice_column is not None:
             start, end = window_of(key)
-            extremes = pc.min_max(data[spec.slice_column]).as_py()
             low, high = (start, end) if spec.slicing == "hour" else (start.date(), end.date())
-            if extremes["min"] < low or extremes["max"] >= high:
-                report.counts[f"{spec.slice_column}: {OUTSIDE_SLICE}"] = data.num_rows
-                report.failed_rows = data.num_rows
+            report.merge(outside_slice(self.model, data, spec.slice_column, low, high))
         if spec.bucketed != (bucket is not None):
             raise ValueError(f"{spec.identifier}: bucketed tables, and only they, are written by bucket")
         if bucket is not None:
-            extremes = pc.min_max(data["device_bucket"]).as_py()
-            if extremes["min"] != bucket or extremes["max"] != bucket:
-                report.counts[f"device_bucket: {OUTSIDE_SLICE}"] = data.num_rows
-                report.failed_rows = data.num_rows
+            report.merge(outside_slice(self.model, data, "device_bucket", bucket, bucket + 1))
 
 
 def _name(bucket: int | None) -> str:

@@ -9,11 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fallrisk_assets.lake import Lake, MissingPartition, PublishedMeanwhile, publication, tables
 from fallrisk_assets.lake.ledger import Ledger
 from fallrisk_assets.publishing import is_transient
-from fallrisk_assets.validation import OUTSIDE_SLICE
+from fallrisk_assets.validation import KEY_NOT_UNIQUE, OUTSIDE_SLICE, KeysSeen
 from fallrisk_assets_tests.samples import Days, Readings, days, readings
 
 H7, H8, H9 = "2026-01-05-07:00", "2026-01-05-08:00", "2026-01-05-09:00"
@@ -101,6 +103,56 @@ def test_rows_outside_their_partition_or_bucket_are_refused(lake):
         assert report.counts == {f"ts: {OUTSIDE_SLICE}": 20}
     with lake.publication(Readings, [H7]) as p:
         assert p.add(H7, readings(H7, 2), 1).counts == {f"device_bucket: {OUTSIDE_SLICE}": 20}
+
+
+def test_of_a_piece_with_one_row_outside_its_partition_that_row_is_counted_and_shown(lake):
+    rows = readings(H7)
+    times = [rows["ts"][0].as_py() - dt.timedelta(hours=3), *rows["ts"].to_pylist()[1:]]
+    with lake.publication(Readings, [H7]) as p:
+        report = p.add(H7, readings(H7, ts=times), 1)
+    assert (report.counts, report.failed_rows) == ({f"ts: {OUTSIDE_SLICE}": 1}, 1)
+    assert [(e["row"], e["name"]) for e in report.examples] == [("0", "•••")]
+
+
+def test_a_key_that_comes_again_in_another_piece_keeps_the_partition_from_being_published(lake):
+    publish(lake, [H7], {H7: {1: readings(H7, rows=3)}})
+    with lake.publication(Readings, [H7, H8]) as p:
+        p.add(H7, readings(H7), 1)
+        p.add(H7, readings(H7, seq=list(range(19, 39))), 1)
+        p.add(H8, readings(H8), 1)
+        p.finish(1)
+        p.commit()
+    assert list(p.bad) == [H7]
+    assert p.bad[H7].counts == {f"device_id, seq: {KEY_NOT_UNIQUE}": 1}
+    assert p.bad[H7].examples[0]["seq"] == "19"
+    assert (lake.read(Readings, [H7]).num_rows, lake.read(Readings, [H8]).num_rows) == (3, 20)
+
+
+def test_pieces_that_overlap_without_a_common_key_are_published(lake):
+    with lake.publication(Readings, [H7]) as p:
+        p.add(H7, readings(H7, seq=list(range(0, 40, 2))), 1)
+        p.add(H7, readings(H7, seq=list(range(1, 41, 2))), 1)
+        p.add(H7, readings(H7, device_id=["imu-77"] * 20), 1)
+        p.commit()
+    assert not p.bad
+    assert lake.read(Readings, [H7]).num_rows == 60
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=1, max_size=4, unique=True),
+        max_size=5,
+    ),
+    st.booleans(),
+)
+def test_a_piece_whose_keys_were_there_before_is_always_doubted(pieces, coded):
+    seen, known = KeysSeen(("name", "n")), set()
+    for piece in pieces:
+        names = pa.array([name for name, _ in piece])
+        table = pa.table({"name": names.dictionary_encode() if coded else names, "n": [n for _, n in piece]})
+        assert not (seen.add(table) and known & set(piece))
+        known |= set(piece)
 
 
 def test_leaving_without_a_commit_publishes_nothing_and_leaves_no_file(lake, tmp_path):
