@@ -28,7 +28,7 @@ class Reason(StrEnum):
 
 
 WHAT_TO_DO: dict[Reason, str] = {
-    Reason.LINE_NOT_JSON: "The line is cut off or garbled: ask the gateway to send the drop again.",
+    Reason.LINE_NOT_JSON: "Cut off, garbled, or a key twice in it: ask the gateway to send the drop again.",
     Reason.FIELD_MISSING: "A required field is absent: check the firmware's message version.",
     Reason.FIELD_WRONG_TYPE: "A field has a wrong type: check the firmware's message version.",
     Reason.VALUE_NOT_FINITE: "The sensor reported NaN or infinity: check the device.",

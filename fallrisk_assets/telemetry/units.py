@@ -103,10 +103,9 @@ def judge_unit(ts_us: np.ndarray, accel: np.ndarray, declared: str) -> tuple[np.
     no single value decides) are judged apart from the rest of their minute: they are refused from one and a
     half seconds on, which nobody bears and nobody falls freely. The rest of a minute is judged by gravity:
     three quiet seconds must measure 0.7 to 1.3 g; without them the median of one and a half seconds must lie
-    within 0.2 to 3.13 g. What is shorter, movement in an hour in which no quiet second measures 1 g, and
-    movement in a minute of which seconds are refused, goes with the refused where it is nearer to their
-    gravity than to 1 g. So does a second between two refused ones, and one next to a refused one that holds
-    values from beyond the limit: the change fell into it.
+    within 0.2 to 3.13 g. What is shorter, and movement in an hour in which no quiet second measures 1 g, goes
+    with the refused where it is nearer to their gravity than to 1 g. So does a second between two refused
+    ones, and one next to a refused one that holds values from beyond the limit: the change fell into it.
 
     Every measure is one of time, so the rate does not matter; and drops do not either, so that the verdict is
     the same however samples were split over files.
@@ -255,8 +254,6 @@ def _judge_seconds(ts_us, accel, starts, means, sds, lows, highs, g_per_unit):
             last += 1
         gravity, kind, right = _judge_rest(ts_us, accel, starts, means, sds, side, first, last, g_per_unit)
         quiet_is_right = quiet_is_right or (right and kind == _SHUT)
-        if kind == _MOVING and max(high_us, low_us) >= MIN_FAR_US:
-            kind = _SHORT
         for s in range(first, last):
             if side[s] == 0:
                 wrong[s] = not right

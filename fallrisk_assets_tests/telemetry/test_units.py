@@ -194,6 +194,37 @@ def test_single_absurd_values_say_nothing_about_the_unit_of_their_second():
     assert not refused(ts_us + HOUR_US, accel).any()
 
 
+@pytest.mark.parametrize("rate_hz", [20.0, 50.0, 200.0])
+def test_one_second_of_a_fall_far_from_1_g_is_no_unit(rate_hz):
+    ts_us, accel = moving(30.0, rate_hz)
+    accel[(ts_us >= HOUR_US + 12_000_000) & (ts_us < HOUR_US + 13_000_000)] *= np.float32(3.5)
+    assert not refused(ts_us, accel).any()
+
+
+def test_a_lonely_sample_between_refused_seconds_goes_with_them():
+    ts_us, accel = moving(60.0)
+    accel *= np.float32(STANDARD_GRAVITY)
+    kept = np.ones(ts_us.size, np.bool_)
+    kept[1000:1050] = False
+    kept[1020] = True
+    accel[1020] = [0.0, 1.0, 0.0]
+    assert refused(ts_us[kept], accel[kept]).all()
+
+
+def test_movement_stays_where_a_quiet_minute_measures_1_g_whatever_another_one_measures():
+    ts_us, accel = samples(180)
+    accel[3000:6000] *= np.float32(1.6)
+    accel[6000:] = moving(60)[1] * np.float32(1.4)
+    np.testing.assert_array_equal(np.flatnonzero(refused(ts_us + HOUR_US, accel)), np.arange(3000, 6000))
+
+
+@pytest.mark.parametrize("rate_hz", [1.0, 2.0, 4.0])
+def test_a_unit_is_told_at_rates_too_low_for_a_second_of_five_samples(rate_hz):
+    ts_us, accel = moving(30.0, rate_hz)
+    assert not refused(ts_us, accel).any()
+    assert refused(ts_us, accel * np.float32(STANDARD_GRAVITY)).all()
+
+
 def test_a_resting_device_is_judged_by_its_gravity_whichever_way_it_lies():
     for axis in range(3):
         accel = np.zeros((50 * 600, 3), np.float32)
