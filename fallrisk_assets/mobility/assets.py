@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import snapshots
-from fallrisk_assets.contract import conform
+from fallrisk_assets.contract import ContractType, conform
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.ledger import BucketEntry
@@ -199,8 +199,8 @@ def window_features(context: dg.AssetExecutionContext, lake: Lake, publication: 
 def daily_gait(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
     """One row for each patient whose local day ends in this UTC day, from samples at 50 Hz.
 
-    One device's day is in memory at a time. Hours of the UTC day must have been published; those of the day
-    before may be missing (the first day).
+    One device's day is in memory at a time. The hours of the UTC day and of the day before must have been
+    published, but for those before the record begins.
     """
     for key in publication.keys:
         rows = _patient_rows(lake, publication, key)
@@ -230,21 +230,17 @@ def _gait_columns() -> list[str]:
 
 def _patient_rows(lake: Lake, publication: Publication, key: str) -> list[dict]:
     """Return the rows of one UTC day, by patient."""
-    hours, before = hours_of_day(key), hours_of_day(previous_key(key))
     utc_day = window_of(key)[0].date()
-    for hour in (*before, *hours):
-        entry = lake.ledger.find(Telemetry, hour)
-        if entry is not None:
-            publication.note_input(key, f"{Telemetry.spec.identifier} {hour}", entry.content_hash)
+    both_days = [*hours_of_day(previous_key(key)), *hours_of_day(key)]
+    hours = _since_the_record_began(lake, Telemetry, both_days, key)
+    entries = {hour: lake.ledger.get(Telemetry, hour) for hour in hours}
+    for hour, entry in entries.items():
+        publication.note_input(key, f"{Telemetry.spec.identifier} {hour}", entry.content_hash)
     columns = ["patient_id", "device_id", "hour", "clean_samples", "position"]
-    coverage = pa.concat_tables(
-        [
-            lake.read(DeviceHourCoverage, before, columns=columns, optional=True),
-            lake.read(DeviceHourCoverage, hours, columns=columns),
-        ]
-    )
+    covered = _since_the_record_began(lake, DeviceHourCoverage, both_days, key)
+    coverage = lake.read(DeviceHourCoverage, covered, columns=columns)
     files: dict[tuple[str, int], list[DataFile]] = {}
-    for file in lake.files(Telemetry, before, optional=True) + lake.files(Telemetry, hours):
+    for file in lake.files_of(Telemetry, entries.values()):
         files.setdefault((file.key, file.bucket or 0), []).append(file)
     read = _reader(lake, files)
     rows = []
@@ -253,6 +249,16 @@ def _patient_rows(lake: Lake, publication: Publication, key: str) -> list[dict]:
         if row is not None:
             rows.append({"day": utc_day, **row})
     return rows
+
+
+def _since_the_record_began(lake: Lake, model: ContractType, hours: list[str], day: str) -> list[str]:
+    """Return the hours that must be there: those of the day, and of the day before from the first published.
+
+    Law: what is missing raises and is never empty. Hours before the beginning of the record are lawfully
+    absent.
+    """
+    first = min(lake.ledger.keys(model), default=hours[0])
+    return [hour for hour in hours if hour >= min(first, hours_of_day(day)[0])]
 
 
 def _reader(

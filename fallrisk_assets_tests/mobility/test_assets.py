@@ -312,6 +312,20 @@ def test_a_day_whose_hours_are_missing_is_refused(lake):
         run(lake, daily_gait, "2026-01-05")
 
 
+def test_an_hour_of_the_day_before_that_was_not_published_raises_unless_the_record_begins_after_it(lake):
+    evening = EIGHT + 18 * HOUR_US
+    begun = hours_of_day("2026-01-05")[10:] + hours_of_day("2026-01-06")
+    zones = {"pt-1": "America/New_York"}
+    publish_day(
+        lake, [k for k in begun if k != "2026-01-05-20:00"], walker("imu-1", evening, 50), zones=zones
+    )
+    with pytest.raises(MissingPartition, match="2026-01-05-20:00"):
+        run(lake, daily_gait, "2026-01-06")
+    publish_day(lake, ["2026-01-05-20:00"], walker("imu-1", evening, 50), zones=zones)
+    assert run(lake, daily_gait, "2026-01-06").success, "hours before ten are before the record"
+    assert steps_by_patient(lake, "2026-01-06") == pytest.approx({"pt-1": 50}, abs=2)
+
+
 def test_an_impossible_measure_of_one_patient_is_null_with_a_reason_and_the_others_are_published(
     lake, monkeypatch
 ):
