@@ -7,6 +7,7 @@ written (`publication.py`) and what pyiceberg needs (`tables.py`).
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import tables
-from fallrisk_assets.lake.files import read_rows
+from fallrisk_assets.lake.files import read_rows, written_schema
 from fallrisk_assets.lake.ledger import Ledger, LedgerEntry, MissingPartition
 from fallrisk_assets.lake.publication import WHOLE, Publication
 
@@ -215,6 +216,26 @@ class Lake(dg.ConfigurableResource):
             data = data.append_column(schema.field(name), pa.nulls(data.num_rows, schema.field(name).type))
         return data.select(names)
 
+    def read_in_order(
+        self, model: ContractType, file: tables.DataFile, by: str, columns: list[str]
+    ) -> Iterator[pa.Table]:
+        """Yield a listed file piece by piece, texts dictionary-coded, so that it need not be in memory whole.
+
+        Values of the text column `by` do not decrease from piece to piece: the pieces are those in which the
+        rows were added, where they were added in that order; else the whole file is one.
+        """
+        schema = written_schema(model)
+        wanted = pa.schema([schema.field(name) for name in columns])
+        texts = [field.name for field in wanted if pa.types.is_dictionary(field.type)]
+        with self.open_file(file) as source:
+            parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+            if _ordered(parquet.metadata, by):
+                for group in range(parquet.num_row_groups):
+                    rows = parquet.read_row_group(group, columns=columns, use_threads=False)
+                    yield rows.select(columns).cast(wanted)
+                return
+        yield self.read_file(model, file, columns, coded=True)
+
     def open_file(self, file: tables.DataFile) -> pa.NativeFile:
         """Open a listed file for random access; the caller closes it."""
         return self.filesystem.open_input_file(self._path(file.path))
@@ -231,3 +252,12 @@ class Lake(dg.ConfigurableResource):
         for file in self.files(model, keys, optional=optional):
             grouped.setdefault(file.bucket or 0, []).append(file)
         yield from sorted(grouped.items())
+
+
+def _ordered(file: pq.FileMetaData, by: str) -> bool:
+    """Tell whether no row group has a value of a column below one of the groups before it."""
+    column = file.schema.names.index(by)
+    found = [file.row_group(group).column(column).statistics for group in range(file.num_row_groups)]
+    return all(s is not None and s.has_min_max for s in found) and all(
+        one.max <= other.min for one, other in pairwise(found)
+    )

@@ -106,21 +106,19 @@ class _HourlyFeatures:
             self.kept[key] += 1
             return None
         self._publication.mark(key, bucket, input_hash=input_hash, **{TAIL_FACT: tail_hash})
-        rows = self._read(key, bucket)
-        if rows.num_rows == 0:
-            return {}
+        start, cut = (moment - dt.timedelta(seconds=self._config.length_s) for moment in window_of(key))
         if tails is None:
-            start = window_of(key)[0] - dt.timedelta(seconds=self._config.length_s)
-            tails = _by_device(self._read(previous_key(key), bucket, since=start)) if tail_hash else {}
+            before_it = self._devices(previous_key(key), bucket) if tail_hash else ()
+            tails = {device_id: _since(rows, start) for device_id, rows in before_it}
         start_us = hour_start_us(key)
         described, own_tails = [], {}
-        cut = window_of(key)[1] - dt.timedelta(seconds=self._config.length_s)
-        for device_rows in split_devices(rows):
-            device_id = device_rows["device_id"][0].as_py()
-            own_tails[device_id] = _since(device_rows, cut)
+        for device_id, rows in self._devices(key, bucket):
+            own_tails[device_id] = _since(rows, cut)
             if device_id in tails:
-                device_rows = pa.concat_tables([tails[device_id], device_rows])
-            described.append(hour_features(device_samples(device_rows), start_us, self._config))
+                rows = pa.concat_tables([tails[device_id], rows])
+            described.append(hour_features(device_samples(rows), start_us, self._config))
+        if not described:
+            return {}
         table = pa.concat_tables(described).combine_chunks()
         self._publication.add(key, table, bucket, measures=True)
         self.windows[key] += table.num_rows
@@ -134,24 +132,31 @@ class _HourlyFeatures:
         samples = mine.content_hash if mine else ""
         return combined_hash([FEATURES_VERSION, str(self._config), samples, tail_hash])
 
-    def _read(self, key: str, bucket: int, since: dt.datetime | None = None) -> pa.Table:
-        where = None if since is None else pc.field("ts") >= pa.scalar(since, pa.timestamp("us", "UTC"))
-        files = self._files.get((key, bucket), [])
-        pieces = [
-            self._lake.read_file(Telemetry, f, columns=_COLUMNS, where=where, coded=True) for f in files
-        ]
-        return (
-            pa.concat_tables(pieces) if pieces else pa.table({"ts": pa.array([], pa.timestamp("us", "UTC"))})
-        )
+    def _devices(self, key: str, bucket: int) -> Iterator[tuple[str, pa.Table]]:
+        """Yield each device of a bucket and its rows, one device in memory at a time."""
+        held: tuple[str, pa.Table] | None = None
+        for piece in self._pieces(self._files.get((key, bucket), [])):
+            for rows in split_devices(piece):
+                device_id = rows["device_id"][0].as_py()
+                if held is not None and held[0] == device_id:
+                    rows = pa.concat_tables([held[1], rows])
+                elif held is not None:
+                    yield held
+                held = device_id, rows
+        if held is not None:
+            yield held
+
+    def _pieces(self, files: list[DataFile]) -> Iterable[pa.Table]:
+        """Return rows in order of devices."""
+        if len(files) == 1:
+            return self._lake.read_in_order(Telemetry, files[0], "device_id", _COLUMNS)
+        pieces = [self._lake.read_file(Telemetry, f, columns=_COLUMNS, coded=True) for f in files]
+        return [pa.concat_tables(pieces)] if pieces else []
 
 
 def _since(rows: pa.Table, start: dt.datetime) -> pa.Table:
     """Return a copy of the rows from a time on, so that the rest can be forgotten."""
     return rows.filter(pc.greater_equal(rows["ts"], pa.scalar(start, pa.timestamp("us", "UTC"))))
-
-
-def _by_device(rows: pa.Table) -> dict[str, pa.Table]:
-    return {part["device_id"][0].as_py(): part for part in split_devices(rows)} if rows.num_rows else {}
 
 
 @contract_asset(

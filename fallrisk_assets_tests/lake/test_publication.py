@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.lake import Lake, MissingPartition, PublishedMeanwhile, publication, tables
 from fallrisk_assets.lake.ledger import Ledger
 from fallrisk_assets.publishing import is_transient
@@ -153,6 +154,26 @@ def test_a_piece_whose_keys_were_there_before_is_always_doubted(pieces, coded):
         table = pa.table({"name": names.dictionary_encode() if coded else names, "n": [n for _, n in piece]})
         assert not (seen.add(table) and known & set(piece))
         known |= set(piece)
+
+
+@pytest.mark.parametrize(("added", "pieces"), [((1, 2, 3), [20, 20, 20]), ((1, 3, 2), [60])])
+def test_a_file_is_read_device_by_device_where_it_was_written_so_and_else_whole(lake, added, pieces):
+    with lake.publication(Readings, [H7]) as p:
+        for device in added:
+            p.add(H7, readings(H7, device_id=[f"imu-{device}"] * 20), 1)
+        p.commit()
+    (file,) = lake.files(Readings, [H7])
+    read = list(lake.read_in_order(Readings, file, "device_id", ["ts", "device_id"]))
+    assert [piece.num_rows for piece in read] == pieces
+    assert pa.types.is_dictionary(read[0].schema.field("device_id").type)
+    plain = [
+        piece.cast(arrow_schema(Readings).empty_table().select(["ts", "device_id"]).schema) for piece in read
+    ]
+    assert (
+        pa.concat_tables(plain)
+        .combine_chunks()
+        .equals(lake.read(Readings, [H7], columns=["ts", "device_id"]))
+    )
 
 
 def test_leaving_without_a_commit_publishes_nothing_and_leaves_no_file(lake, tmp_path):

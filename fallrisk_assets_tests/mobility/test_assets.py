@@ -108,6 +108,24 @@ def test_a_range_in_one_run_gives_what_single_hours_give_in_any_order(lake, tmp_
     assert sorted(table["device_id"].unique().to_pylist()) == ["imu-1", "imu-2", "imu-3"]
 
 
+def test_one_device_of_a_bucket_is_in_memory_at_a_time(lake, monkeypatch):
+    names = [name for name in (f"imu-{i}" for i in range(200)) if device_bucket(name) == 3][:3]
+    publish_samples(lake, EIGHT_KEY, *[standing(EIGHT, 60, device_id=name) for name in names])
+    seen = []
+
+    def read_in_order(*given):
+        for piece in original(*given):
+            seen.append(piece["device_id"].unique().to_pylist())
+            yield piece
+
+    original = Lake.read_in_order
+    monkeypatch.setattr(Lake, "read_in_order", read_in_order)
+    run(lake, window_features, EIGHT_KEY)
+    assert seen == [[name] for name in sorted(names)]
+    table = lake.read(WindowFeatures, [EIGHT_KEY])
+    assert sorted(table["device_id"].unique().to_pylist()) == sorted(names)
+
+
 def test_the_first_hour_of_all_needs_no_hour_before(lake):
     publish_samples(lake, EIGHT_KEY, standing(EIGHT, 60))
     run(lake, window_features, EIGHT_KEY)
