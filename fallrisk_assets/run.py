@@ -24,6 +24,7 @@ from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.launcher import WORKER_TAG, identity
 from fallrisk_assets.partitions import FIRST_DAY, HOUR, hour_key, newest_hour_end, window_of
 from fallrisk_assets.sensors import stale_hours
+from fallrisk_assets.telemetry.contract import Telemetry
 from fallrisk_assets.telemetry.requests import contiguous
 
 _STEP = re.compile(r" - (?P<step>\S+) - STEP_(?P<what>START|SUCCESS|FAILURE|UP_FOR_RETRY)")
@@ -105,35 +106,54 @@ def work() -> None:
 def run_days(first: dt.date, last: dt.date) -> None:
     """Execute identity, telemetry and daily jobs for UTC days, both included; hours of late drops too.
 
+    The daily job is for days that have ended: the running one has hours that nobody can publish yet.
+
     Raises:
         JobFailed: a run failed, or hours are still asked for again after some rounds.
     """
     execute(IDENTITY_DAILY, str(first), str(last))
     after = window_of(str(last))[1]  # its first hour, unless the last day is still running
     execute(TELEMETRY_HOURLY, f"{first}-00:00", hour_key(min(after, newest_hour_end() - HOUR)))
-    touched = run_late_hours(Lake())
-    execute(LAKEHOUSE_DAILY, str(first), str(last))
+    touched, left = run_late_hours(Lake())
+    ended = min(last, (newest_hour_end() - HOUR).date() - dt.timedelta(days=1))
+    if first <= ended:
+        execute(LAKEHOUSE_DAILY, str(first), str(ended))
+    if ended < last:
+        print(
+            f"  {last} is still running: its gait, index, FHIR and page are made when it has ended",
+            flush=True,
+        )
     if earlier := sorted({key[:10] for key in touched if key[:10] < str(first)}):
         print(f"  late data changed hours of {', '.join(earlier)}: run these days again", flush=True)
+    if left:
+        raise JobFailed(f"hours are still made from other drops than the index names: {', '.join(left)}")
 
 
-def run_late_hours(lake: Lake) -> list[str]:
-    """Execute published hours again of which a later drop turned out to hold samples; returns their keys.
+def run_late_hours(lake: Lake) -> tuple[list[str], list[str]]:
+    """Execute published hours again of which a later drop turned out to hold samples.
 
-    What the landing sensor does on its own: days that are run one by one then give what a range gives.
+    What the landing sensor does on its own: days that are run one by one then give what a range gives. Hours
+    that nobody has published are left to whoever runs their day.
+
+    Returns:
+        Keys that were executed, and keys that are still asked for after some rounds.
 
     Raises:
-        JobFailed: a run failed, or hours are still asked for after some rounds.
+        JobFailed: a run failed.
     """
+
+    def late() -> list[str]:
+        published = set(lake.ledger.keys(Telemetry))
+        return sorted(key for key in stale_hours(lake, 0)[0] if key in published)
+
     touched: set[str] = set()
     for _ in range(_LATE_ROUNDS):
-        stale, _ = stale_hours(lake, 0)
-        if not stale:
-            return sorted(touched)
+        if not (stale := late()):
+            break
         touched.update(stale)
         for group in contiguous(stale):
             execute(TELEMETRY_HOURLY, group[0], group[-1])
-    raise JobFailed(f"hours are still made from other drops than the index names: {', '.join(sorted(stale))}")
+    return sorted(touched), late()
 
 
 def why_not(first: dt.date, last: dt.date, today: dt.date) -> str:

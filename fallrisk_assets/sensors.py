@@ -18,7 +18,7 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.landing import Landing, received_at_of
 from fallrisk_assets.mobility.contract import WindowFeatures
-from fallrisk_assets.partitions import day_key, exists, hour_key, window_of
+from fallrisk_assets.partitions import day_key, exists, hour_key, newest_hour_end, window_of
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, Telemetry, TelemetryDrops
 from fallrisk_assets.telemetry.ingest import DROPS_FACT, FORCE_TAG, REREAD_TAG, TAIL_FACT, WEARERS_FACT
@@ -85,8 +85,9 @@ def stale_hours(lake: Lake, since_ns: int) -> tuple[dict[str, str], int]:
         if changed_ns < since_ns:
             continue
         newest = max(newest, changed_ns)
-        if not exists(key):  # a clock that runs a little ahead: asked for once the hour has begun
-            held_back.append(changed_ns)
+        if not exists(key):
+            if window_of(key)[0] >= newest_hour_end():  # a clock that runs ahead: asked for once it has begun
+                held_back.append(changed_ns)
             continue
         index, samples = lake.ledger.get(TelemetryDrops, key), lake.ledger.find(Telemetry, key)
         made_from = {b: e.facts.get(DROPS_FACT) for b, e in samples.buckets.items()} if samples else {}

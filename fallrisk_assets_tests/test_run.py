@@ -5,7 +5,9 @@ import dagster as dg
 import pytest
 
 from fallrisk_assets import run
+from fallrisk_assets.lake import Lake
 from fallrisk_assets.launcher import WORKER_TAG
+from fallrisk_assets.telemetry.contract import Telemetry
 
 
 @pytest.fixture
@@ -52,13 +54,28 @@ def test_the_running_day_is_run_up_to_the_running_hour(home, monkeypatch):
     assert ran == [
         ("identity_daily", "2026-01-08", "2026-01-08"),
         ("telemetry_hourly", "2026-01-08-00:00", "2026-01-08-14:00"),
-        ("lakehouse_daily", "2026-01-08", "2026-01-08"),
     ]
+    ran.clear()
+    assert run.main(["--from", "2026-01-07", "--to", "2026-01-08"], today=TODAY) == 0
+    assert ran[-1] == ("lakehouse_daily", "2026-01-07", "2026-01-07"), "only the day that has ended"
+
+
+def publish(home, *keys):
+    lake = Lake(root=str(home / "data" / "lake"))
+    with lake.publication(Telemetry, keys) as publication:
+        publication.commit()
 
 
 def test_hours_that_late_drops_reach_are_run_again_until_none_is_left(home, monkeypatch, capsys):
     ran = []
-    rounds = [{"2026-01-06-07:00": "a", "2026-01-07-03:00": "b"}, {"2026-01-06-08:00": "tail"}, {}]
+    publish(home, "2026-01-06-07:00", "2026-01-06-08:00", "2026-01-07-03:00")
+    never_run = {"2026-01-05-23:00": "c"}
+    rounds = [
+        {"2026-01-06-07:00": "a", "2026-01-07-03:00": "b", **never_run},
+        {"2026-01-06-08:00": "tail", **never_run},
+        never_run,
+        never_run,
+    ]
     monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
     monkeypatch.setattr(run, "stale_hours", lambda lake, since: (rounds.pop(0), 0))
     assert run.main(["--from", "2026-01-07", "--to", "2026-01-07"], today=TODAY) == 0
@@ -66,11 +83,16 @@ def test_hours_that_late_drops_reach_are_run_again_until_none_is_left(home, monk
     assert "late data changed hours of 2026-01-06: run these days again" in capsys.readouterr().out
 
 
-def test_hours_that_stay_stale_are_a_failure_that_names_them(home, monkeypatch, capsys):
-    monkeypatch.setattr(run, "execute", lambda *words: None)
+def test_hours_that_stay_stale_are_a_failure_that_names_them_after_the_day_was_closed(
+    home, monkeypatch, capsys
+):
+    ran = []
+    publish(home, "2026-01-06-07:00")
+    monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
     monkeypatch.setattr(run, "stale_hours", lambda lake, since: ({"2026-01-06-07:00": "a"}, 0))
     assert run.main(["--from", "2026-01-07", "--to", "2026-01-07"], today=TODAY) == 1
     assert "2026-01-06-07:00" in capsys.readouterr().err
+    assert ran[-1][0] == "lakehouse_daily"
 
 
 JOB = """

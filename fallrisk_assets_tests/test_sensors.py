@@ -129,7 +129,9 @@ def test_an_hour_that_has_not_begun_is_asked_for_when_it_has(place, monkeypatch)
     with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
         publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
         publication.commit()
+    running = dt.datetime(2026, 1, 5, 7, tzinfo=dt.UTC)
     monkeypatch.setattr("fallrisk_assets.sensors.exists", lambda key: key < "2026-01-05-07:00")
+    monkeypatch.setattr("fallrisk_assets.sensors.newest_hour_end", lambda: running)
     early = tick(landing_sensor, place, None)
     assert not early.run_requests
     monkeypatch.undo()

@@ -141,6 +141,10 @@ class Ledger:
         self._fs = filesystem
         self._root = root
 
+    @property
+    def _lockable(self) -> bool:
+        return not isinstance(self._fs, pafs.S3FileSystem)
+
     def _path(self, table: str, key: str) -> str:
         return f"{self._root}/_ledger/{table}/{key.replace(':', '')}.json"
 
@@ -150,13 +154,19 @@ class Ledger:
 
     def find_all(self, model: ContractType, keys: Iterable[str]) -> dict[str, LedgerEntry | None]:
         """Return the entries of partitions, None where nothing has been published."""
-        unfinished = {e.key: e for entries in self._unfinished(model).values() for e in entries}
-        found: dict[str, LedgerEntry | None] = {}
-        for key in keys:
-            found[key] = unfinished.get(key)
-            if found[key] is None and (raw := self._read(self._path(model.spec.identifier, key))):
-                found[key] = LedgerEntry.of_dict(raw)
-        return found
+        wanted = list(keys)
+        before = self._unfinished(model)
+        while True:
+            unfinished = {e.key: e for entries in before.values() for e in entries}
+            found: dict[str, LedgerEntry | None] = {}
+            for key in wanted:
+                found[key] = unfinished.get(key)
+                if found[key] is None and (raw := self._read(self._path(model.spec.identifier, key))):
+                    found[key] = LedgerEntry.of_dict(raw)
+            after = self._unfinished(model) if len(wanted) > 1 else before
+            if after.keys() <= before.keys():
+                return found
+            before = after  # another commit took effect while its entries were being read one by one
 
     def get(self, model: ContractType, key: str) -> LedgerEntry:
         """Return the entry of a partition.
@@ -174,7 +184,9 @@ class Ledger:
     ) -> dict[str, LedgerEntry]:
         """Replace the entries of one commit so that all count or none, and append their lineage.
 
-        What one drop or one run says of several partitions would otherwise be half known after a kill.
+        What one drop or one run says of several partitions would otherwise be half known after a kill. Where
+        tables cannot be locked (S3) each entry takes effect by itself: nobody could tell a killed run's batch
+        from that of a run at work.
 
         Args:
             model: The table.
@@ -186,11 +198,12 @@ class Ledger:
         """
         whole = [self._merged(model, entry, replaced) for entry, replaced in entries.values()]
         batch = f"{self._batches(model)}/{uuid.uuid4().hex}.json"
-        if len(whole) > 1:
+        together = len(whole) > 1 and self._lockable
+        if together:
             self._write(batch, json.dumps([entry.as_dict() for entry in whole]).encode())
         for entry in whole:
             self.put(model, entry)
-        if len(whole) > 1:
+        if together:
             self._fs.delete_file(batch)
         return {entry.key: entry for entry in whole}
 
@@ -259,7 +272,7 @@ class Ledger:
     def locked(self, model: ContractType) -> Iterator[None]:
         """Hold a table against other processes of this machine while it is compared and replaced."""
         table = model.spec.identifier
-        if isinstance(self._fs, pafs.S3FileSystem):
+        if not self._lockable:
             yield
             return
         folder = f"{self._root}/_ledger"
@@ -270,14 +283,17 @@ class Ledger:
 
     def keys(self, model: ContractType) -> list[str]:
         """Return all published partition keys of a table, sorted."""
-        unfinished = {entry.key for entries in self._unfinished(model).values() for entry in entries}
-        return sorted(self.changes(model).keys() | unfinished)
+        return sorted(self.changes(model))
 
     def changes(self, model: ContractType) -> dict[str, int]:
         """Return when each published partition's entry last changed (ns since the epoch), by key."""
         folder = pafs.FileSelector(f"{self._root}/_ledger/{model.spec.identifier}", allow_not_found=True)
         infos = [i for i in self._fs.get_file_info(folder) if not i.base_name.startswith(".")]
-        return {_key_of(i.base_name): i.mtime_ns or 0 for i in sorted(infos, key=lambda i: i.base_name)}
+        found = {_key_of(i.base_name): i.mtime_ns or 0 for i in sorted(infos, key=lambda i: i.base_name)}
+        for batch, entries in self._unfinished(model).items():
+            changed_ns = self._fs.get_file_info(batch).mtime_ns or 0
+            found |= {e.key: max(changed_ns, found.get(e.key, 0)) for e in entries}
+        return found
 
     def lineage(self, model: ContractType, key: str) -> list[dict[str, Any]]:
         """Return every publication of a partition, as recorded, sorted by snapshot and run."""

@@ -16,6 +16,7 @@ from fallrisk_assets.contract import ContractType, arrow_schema, schema_relaxed
 from fallrisk_assets.lake import tables
 from fallrisk_assets.lake.files import ContentHasher, parquet_writer, read_rows, write_rows
 from fallrisk_assets.lake.ledger import BucketEntry, LedgerEntry
+from fallrisk_assets.lake.memory import give_back
 from fallrisk_assets.partitions import window_of
 from fallrisk_assets.validation import (
     SAMPLE_ROWS,
@@ -176,7 +177,7 @@ class Publication:
         for (_, name), part in self._open.items():
             if name == str(bucket):
                 part.close()
-        pa.default_memory_pool().release_unused()  # a reader of Parquet leaves ten times a file's size behind
+        give_back()
 
     def commit(self) -> dict[str, LedgerEntry]:
         """Publish every partition whose rows the contract accepted, in one commit; then vouch for them.

@@ -241,6 +241,8 @@ def _patient_rows(lake: Lake, publication: Publication, key: str) -> list[dict]:
     entries = {hour: lake.ledger.get(Telemetry, hour) for hour in hours}
     for hour, entry in entries.items():
         publication.note_input(key, f"{Telemetry.spec.identifier} {hour}", entry.content_hash)
+    made_of = (f"{hour} {entry.content_hash}" for hour, entry in entries.items())
+    publication.mark(key, input_hash=combined_hash([GAIT_VERSION, *made_of]))
     columns = ["patient_id", "device_id", "hour", "clean_samples", "position"]
     covered = _since_the_record_began(lake, DeviceHourCoverage, both_days, key)
     coverage = lake.read(DeviceHourCoverage, covered, columns=columns)
@@ -259,11 +261,13 @@ def _patient_rows(lake: Lake, publication: Publication, key: str) -> list[dict]:
 def _since_the_record_began(lake: Lake, model: ContractType, hours: list[str], day: str) -> list[str]:
     """Return the hours that must be there: those of the day, and of the day before from the first published.
 
-    Law: what is missing raises and is never empty. Hours before the beginning of the record are lawfully
-    absent.
+    Law: what is missing raises and is never empty. A day before of which nothing was published is before the
+    record (its first day, or the first after a pause): its hours are lawfully absent.
     """
-    first = min(lake.ledger.keys(model), default=hours[0])
-    return [hour for hour in hours if hour >= min(first, hours_of_day(day)[0])]
+    published = set(lake.ledger.keys(model))
+    begin = hours_of_day(day)[0]
+    first = min((hour for hour in hours if hour in published), default=begin)
+    return [hour for hour in hours if hour >= min(first, begin)]
 
 
 def _reader(

@@ -143,14 +143,6 @@ def gather_device_hour(
     )
 
 
-def hours_of_drop(parsed: ParsedDrop) -> list[int]:
-    """Start (epoch microseconds) of every hour that a drop has rows or refused lines in, ascending."""
-    hours, _ = place_rows(parsed)
-    found = set(np.unique(hours).tolist())
-    found |= {bad_line_time_us(parsed, bad.ts_us) // HOUR_US for bad in parsed.bad_lines}
-    return [hour * HOUR_US for hour in sorted(found)]
-
-
 def bad_line_time_us(parsed: ParsedDrop, ts_us: int | None) -> int:
     """Time under which a bad line counts: its own where plausible, else the drop's receipt."""
     received_us = parsed.name.received_us

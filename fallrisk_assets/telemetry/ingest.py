@@ -344,7 +344,7 @@ class Ingest:
         start, end = window_of(key)
         if self._watermark >= end:
             return end
-        return max((r.received_at for r in index), default=start)
+        return max((r.received_at for r in index if r.received_at < self._until), default=start)
 
     def _payloads(self, cleaned: CleanedHour) -> dict[tuple[int, int], str]:
         """Return the text of refused lines that had been parsed, the first of each drop and reason.

@@ -135,7 +135,7 @@ def fact_device_day(
                 "device_id": device_id,
                 "patient_key": wearers.patient_key(wearable, event_at),
                 "wearable_patient_id": wearable,
-                **_sums(hours),
+                **_sums(hours, wearable, assignments.get(device_id, ())),
                 **_states(hours),
                 "firmware_changes": changes.get(device_id, {}).get(wearable),
             }
@@ -170,8 +170,10 @@ def _begin_of_wear(
     return first
 
 
-def _sums(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    expected = _expected_samples(hours)
+def _sums(
+    hours: Sequence[Mapping[str, Any]], wearable: str, intervals: Sequence[Assignment]
+) -> dict[str, Any]:
+    expected = _expected_samples(hours, wearable, intervals)
     clean = sum(row["clean_samples"] for row in hours)
     worn = [row["wear_fraction"] for row in hours if row["wear_fraction"] is not None]
     return {
@@ -187,19 +189,28 @@ def _sums(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _expected_samples(hours: Sequence[Mapping[str, Any]]) -> int | None:
+def _expected_samples(
+    hours: Sequence[Mapping[str, Any]], wearable: str, intervals: Sequence[Assignment]
+) -> int | None:
     """Return the samples of gapless hours; an hour that tells no rate is one at the day's median rate.
 
-    A silent hour counts as hours of samples that are missing, not as none expected.
+    A silent hour lacks the samples of the time for which the device was assigned, instead of expecting none.
     """
     rates = [row["rate_hz"] for row in hours if row["rate_hz"] is not None]
     if not rates:
         return None
     rate_hz = statistics.median(rates)
+    mine = [one for one in intervals if one.patient_id == wearable]
     silent = [row for row in hours if row["expected_samples"] is None]
-    silent_s = sum((row["watermark_at"] - row["hour"]).total_seconds() for row in silent)
+    silent_s = sum(_overlap_s(row["hour"], row["watermark_at"], one) for row in silent for one in mine)
     known = sum(row["expected_samples"] for row in hours if row["expected_samples"] is not None)
     return known + round(rate_hz * silent_s)
+
+
+def _overlap_s(start: datetime, end: datetime, one: Assignment) -> float:
+    """Return the seconds of `[start, end)` that lie in an assignment."""
+    begin, finish = max(start, instant_of(one.from_us)), min(end, instant_of(one.to_us))
+    return max((finish - begin).total_seconds(), 0.0)
 
 
 def _states(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -92,10 +92,13 @@ def test_what_was_not_measured_is_null_and_never_0():
     assert day["hours_no_data"] == 2
 
 
-def test_a_silent_hour_lacks_the_samples_that_its_device_sends_in_others():
-    [day] = device_days(silent_hour(hour=0), device_hour(hour=1), silent_hour(hour=2))
+def test_a_silent_hour_lacks_the_samples_of_the_time_for_which_the_device_was_assigned():
+    hours = [silent_hour(hour=0), device_hour(hour=1), silent_hour(hour=2)]
+    [day] = device_days(*hours, assigned=(assignment(),))
     assert day["expected_samples"] == 3 * 180_000
     assert day["completeness"] == pytest.approx(1 / 3)
+    [day] = device_days(*hours, assigned=(assignment(start=0.75, end=2.5),))
+    assert day["expected_samples"] == 180_000 + 0.75 * 180_000
 
 
 def test_unknown_wear_of_some_hours_is_left_out_of_the_sum_and_not_taken_for_0():
