@@ -172,8 +172,15 @@ class Publication:
         part.hasher.update(data)
         return report
 
-    def finish(self, bucket: int) -> None:
-        """Complete the files of a device bucket, which gets no more rows, so that memory stays flat."""
+    def finish(self, bucket: int, key: str | None = None) -> None:
+        """Complete a device bucket's files, of one partition or of all: they get no more rows.
+
+        An open file holds half a megabyte, or more where columns are many; closing keeps memory flat.
+        """
+        if key is not None:
+            if (part := self._open.get((key, str(bucket)))) is not None:
+                part.close()
+            return
         for (_, name), part in self._open.items():
             if name == str(bucket):
                 part.close()

@@ -121,6 +121,7 @@ class _HourlyFeatures:
             return {}
         table = pa.concat_tables(described).combine_chunks()
         self._publication.add(key, table, bucket, measures=True)
+        self._publication.finish(bucket, key)
         self.windows[key] += table.num_rows
         counts = pc.value_counts(table["quality"].drop_null()).to_pylist()
         for count in counts:

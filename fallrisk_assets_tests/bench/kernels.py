@@ -37,10 +37,10 @@ def _cleaner(path: str) -> Callable[[], Any]:
     """Return a function that reads a drop into clean and quarantined rows, line by line judged."""
     from fallrisk_assets.partitions import device_bucket
     from fallrisk_assets.telemetry.clean import Assignment, clean_device_hour
-    from fallrisk_assets.telemetry.drops import parse_drop_name, read_drop_bytes
+    from fallrisk_assets.telemetry.drops import drop_pieces, parse_drop_name
     from fallrisk_assets.telemetry.gather import gather_device_hour
     from fallrisk_assets.telemetry.hour_tables import quarantine_table, samples_table
-    from fallrisk_assets.telemetry.parse import parse_drop
+    from fallrisk_assets.telemetry.parse import parse_pieces
     from fallrisk_assets.telemetry.parsed import HOUR_US, place_rows
 
     name = parse_drop_name(f"telemetry/{Path(path).name}")
@@ -48,7 +48,8 @@ def _cleaner(path: str) -> Callable[[], Any]:
     bucket = device_bucket(device)
 
     def run() -> Any:
-        drop = parse_drop(read_drop_bytes(Path(path).read_bytes(), name.format), name)
+        raw = Path(path).read_bytes()
+        drop = parse_pieces(lambda: drop_pieces(raw, name.format), name)
         hour_us = int(np.median(place_rows(drop)[0])) * HOUR_US
         known = [Assignment(drop.patients[0], hour_us - HOUR_US, None, drop.positions[0])]
         rows = gather_device_hour(device, [(Path(path).name, drop)], hour_us)
