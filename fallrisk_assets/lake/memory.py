@@ -16,12 +16,15 @@ def _trim() -> Callable[[int], int] | None:
     return getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
-def give_back() -> None:
+def give_back(*, heap: bool = True) -> None:
     """Return freed memory to the system: some 70 MB after a bucket, for a few milliseconds.
 
     A reader of Parquet leaves ten times a file's size in Arrow's pool, and arrays of millions of samples
     leave holes in the heap; both would stay resident while the next bucket asks for more.
+
+    Args:
+        heap: Arrow's pool and the heap, or Arrow's pool only, which is cheap enough for every hour.
     """
     pa.default_memory_pool().release_unused()
-    if (trim := _trim()) is not None:
+    if heap and (trim := _trim()) is not None:
         trim(0)

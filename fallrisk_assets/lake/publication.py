@@ -175,16 +175,13 @@ class Publication:
     def finish(self, bucket: int, key: str | None = None) -> None:
         """Complete a device bucket's files, of one partition or of all: they get no more rows.
 
-        An open file holds half a megabyte, or more where columns are many; closing keeps memory flat.
+        An open file holds half a megabyte, or more where columns are many, and who writes a partition has
+        read another: closing, and giving back what reading left behind, keeps memory flat.
         """
-        if key is not None:
-            if (part := self._open.get((key, str(bucket)))) is not None:
+        for (of, name), part in self._open.items():
+            if name == str(bucket) and key in (None, of):
                 part.close()
-            return
-        for (_, name), part in self._open.items():
-            if name == str(bucket):
-                part.close()
-        give_back()
+        give_back(heap=key is None)
 
     def commit(self) -> dict[str, LedgerEntry]:
         """Publish every partition whose rows the contract accepted, in one commit; then vouch for them.

@@ -112,6 +112,7 @@ class _HourlyFalls:
             table = pa.concat_tables(found).combine_chunks()
             self._publication.add(key, table, bucket)
             self.falls[key] += table.num_rows
+        self._publication.finish(bucket, key)
         return key, _since(rows, end)
 
     def _draw(self, key: str, around: list) -> None:

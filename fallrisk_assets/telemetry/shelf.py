@@ -13,8 +13,8 @@ import numpy as np
 
 from fallrisk_assets.telemetry.parsed import ParsedDrop
 
-#: About 12 MB of parsed rows, an hour at 50 Hz. To disk and back costs a few percent of parsing.
-MAX_ROWS_IN_MEMORY = 200_000
+#: About 6 MB of parsed rows, half an hour at 50 Hz. To disk and back costs a few percent of parsing.
+MAX_ROWS_IN_MEMORY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
