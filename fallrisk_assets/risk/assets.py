@@ -217,6 +217,7 @@ def window_scores(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
                 scored = score_table(lake.read_file(WindowFeatures, file, columns=_SCORE_INPUTS))
                 publication.add(key, scored, bucket)
                 here.update(scored["band"].to_pylist())
+            publication.finish(bucket, key)
             publication.mark(key, bucket, input_hash=input_hash, bands=dict(sorted(here.items())))
             bands.update(here)
         show(publication, key, **{f"windows {band}": n for band, n in sorted(bands.items())})
