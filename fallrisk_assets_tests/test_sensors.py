@@ -122,13 +122,19 @@ def test_a_name_from_before_the_first_day_or_from_the_future_stops_no_other_drop
     assert "no partition" in tick(landing_sensor, place, None).skip_reason.skip_message
 
 
-def test_an_hour_that_has_not_begun_is_asked_for_when_it_has(place, monkeypatch):
+def index_drop(place: Path) -> Lake:
+    """Publish the index of 07:00 with drop A, as a run of another hour would."""
     lake = Lake(root=str(place / "lake"))
     name = parse_drop_name(f"telemetry/{A}")
     rows = register(f"telemetry/{A}", name, "0" * 64, 3, None)
     with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
         publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
         publication.commit()
+    return lake
+
+
+def test_an_hour_that_has_not_begun_is_asked_for_when_it_has(place, monkeypatch):
+    index_drop(place)
     running = dt.datetime(2026, 1, 5, 7, tzinfo=dt.UTC)
     monkeypatch.setattr("fallrisk_assets.sensors.exists", lambda key: key < "2026-01-05-07:00")
     monkeypatch.setattr("fallrisk_assets.sensors.newest_hour_end", lambda: running)
@@ -150,12 +156,7 @@ def test_a_clinic_file_with_an_impossible_time_stops_no_other_file(place):
 
 
 def test_an_hour_whose_index_changed_behind_its_back_is_asked_for(place):
-    lake = Lake(root=str(place / "lake"))
-    name = parse_drop_name(f"telemetry/{A}")
-    rows = register(f"telemetry/{A}", name, "0" * 64, 3, None)
-    with lake.publication(TelemetryDrops, ["2026-01-05-07:00"]) as publication:
-        publication.add("2026-01-05-07:00", index_table(rows), rows[0].bucket)
-        publication.commit()
+    lake = index_drop(place)
     result = tick(landing_sensor, place, None)
     assert [r.partition_key for r in result.run_requests] == ["2026-01-05-07:00"]
     assert lake.ledger.find(Telemetry, "2026-01-05-07:00") is None

@@ -4,14 +4,19 @@ Belongs here: staleness, quiet hours, retries, and what one message that cannot 
 not belong here: the ledger (`outbox`) and how a message leaves (`channels`).
 """
 
+import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from fallrisk_assets.alerts.channels import Channel, PermanentFailure, TransientFailure
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.notifications import Page, message_of
 from fallrisk_assets.alerts.rules import RULES
+
+logger = logging.getLogger(__name__)
 
 PENDING, SENT, FAILED = "PENDING", "SENT", "FAILED"
 SUPPRESSED_STALE, SUPPRESSED_DUPLICATE, WITHDRAWN = "SUPPRESSED_STALE", "SUPPRESSED_DUPLICATE", "WITHDRAWN"
@@ -70,6 +75,16 @@ def attempt(
         why = str(failure) if isinstance(failure, TransientFailure) else type(failure).__name__
         return PENDING, now + wait, fresh, f"retry: {why}"
     except Exception as error:
+        # Where it broke, for whoever mends it; not what it says, which may quote the address.
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error(
+            "a page cannot be sent by %s: %s in %s, line %s of %s",
+            delivery.page.channel,
+            type(error).__name__,
+            at.name,
+            at.lineno,
+            Path(at.filename).name,
+        )
         return FAILED, None, fresh, f"{delivery.page.channel}: cannot be sent ({type(error).__name__})"
 
 

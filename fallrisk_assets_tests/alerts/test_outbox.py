@@ -335,10 +335,12 @@ def test_one_failing_page_does_not_hold_up_the_others(ledger: Ledger) -> None:
     "fault", [IndexError("nurse@example.org"), UnicodeError("nurse@example.org"), KeyError()]
 )
 def test_a_message_that_no_channel_can_make_is_a_lasting_failure_of_that_message_only(
-    fault: Exception, ledger: Ledger
+    fault: Exception, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger.enqueue([*fall_pages(), *silence_pages()], T0)
     report = ledger.deliver(T0 + MINUTE, {"file": Recorder(fault)}, BOOK)
+    assert "in send, line" in caplog.text, "where it broke, for whoever mends it"
+    assert "example.org" not in caplog.text
     assert report.states == {"FAILED": 1, "SENT": 1}
     assert type(fault).__name__ in report.failures[0]
     assert "example.org" not in report.failures[0]
