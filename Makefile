@@ -6,6 +6,8 @@ DATA ?= data
 DATA_DIR := $(abspath $(DATA))
 export FALLRISK_DATA := $(DATA_DIR)
 export DAGSTER_HOME := $(DATA_DIR)/dagster_home
+# Arrow's jemalloc costs a thirtieth less CPU time than its mimalloc here, and 10 MB less at the peak.
+export ARROW_DEFAULT_MEMORY_POOL := jemalloc
 # A process that cannot keep its byte code compiles Dagster anew at every start.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin

@@ -7,7 +7,6 @@ written (`publication.py`) and what pyiceberg needs (`tables.py`).
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import tables
 from fallrisk_assets.lake.files import read_rows, written_schema
 from fallrisk_assets.lake.ledger import Ledger, LedgerEntry, MissingPartition
+from fallrisk_assets.lake.memory import reuse_blocks
 from fallrisk_assets.lake.publication import WHOLE, Publication
 
 DATA_VARIABLE = "FALLRISK_DATA"
@@ -98,6 +98,7 @@ class Lake(dg.ConfigurableResource):
 
     def publication(self, model: ContractType, keys: Sequence[str], run_id: str = "") -> Publication:
         """Begin to publish partitions; see `Publication`."""
+        reuse_blocks()
         return Publication(self, model, keys, run_id)
 
     def files(
@@ -221,17 +222,18 @@ class Lake(dg.ConfigurableResource):
     ) -> Iterator[pa.Table]:
         """Yield a listed file piece by piece, texts dictionary-coded, so that it need not be in memory whole.
 
-        Values of the text column `by` do not decrease from piece to piece: the pieces are those in which the
-        rows were added, where they were added in that order; else the whole file is one.
+        No two pieces have a value of the text column `by` in common, and values increase from piece to piece:
+        the pieces are those in which the rows were added, where they were added in that order; else the whole
+        file is one.
         """
         schema = written_schema(model)
         wanted = pa.schema([schema.field(name) for name in columns])
         texts = [field.name for field in wanted if pa.types.is_dictionary(field.type)]
         with self.open_file(file) as source:
             parquet = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
-            if _ordered(parquet.metadata, by):
-                for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group, columns=columns, use_threads=False)
+            if pieces := _pieces_apart(parquet.metadata, by):
+                for groups in pieces:
+                    rows = parquet.read_row_groups(groups, columns=columns, use_threads=False)
                     yield rows.select(columns).cast(wanted)
                 return
         yield self.read_file(model, file, columns, coded=True)
@@ -254,10 +256,18 @@ class Lake(dg.ConfigurableResource):
         yield from sorted(grouped.items())
 
 
-def _ordered(file: pq.FileMetaData, by: str) -> bool:
-    """Tell whether no row group has a value of a column below one of the groups before it."""
+def _pieces_apart(file: pq.FileMetaData, by: str) -> list[list[int]]:
+    """Return the row groups, together where they share a value of a column; none where values decrease."""
     column = file.schema.names.index(by)
-    found = [file.row_group(group).column(column).statistics for group in range(file.num_row_groups)]
-    return all(s is not None and s.has_min_max for s in found) and all(
-        one.max <= other.min for one, other in pairwise(found)
-    )
+    pieces: list[list[int]] = []
+    last = ""
+    for group in range(file.num_row_groups):
+        found = file.row_group(group).column(column).statistics
+        if found is None or not found.has_min_max or found.min < last:
+            return []
+        if pieces and found.min == last:
+            pieces[-1].append(group)
+        else:
+            pieces.append([group])
+        last = found.max
+    return pieces

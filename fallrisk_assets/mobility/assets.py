@@ -106,17 +106,11 @@ class _HourlyFeatures:
             self.kept[key] += 1
             return None
         self._publication.mark(key, bucket, input_hash=input_hash, **{TAIL_FACT: tail_hash})
-        start, cut = (moment - dt.timedelta(seconds=self._config.length_s) for moment in window_of(key))
         if tails is None:
+            start = window_of(key)[0] - dt.timedelta(seconds=self._config.length_s)
             before_it = self._devices(previous_key(key), bucket) if tail_hash else ()
             tails = {device_id: _since(rows, start) for device_id, rows in before_it}
-        start_us = hour_start_us(key)
-        described, own_tails = [], {}
-        for device_id, rows in self._devices(key, bucket):
-            own_tails[device_id] = _since(rows, cut)
-            if device_id in tails:
-                rows = pa.concat_tables([tails[device_id], rows])
-            described.append(hour_features(device_samples(rows), start_us, self._config))
+        described, own_tails = self._describe(key, bucket, tails)
         if not described:
             return {}
         table = pa.concat_tables(described).combine_chunks()
@@ -129,23 +123,29 @@ class _HourlyFeatures:
             total[count["values"]] = total.get(count["values"], 0) + count["counts"]
         return own_tails
 
+    def _describe(
+        self, key: str, bucket: int, tails: dict[str, pa.Table]
+    ) -> tuple[list[pa.Table], dict[str, pa.Table]]:
+        """Return the features of each device of a bucket, and the tails that the next hour needs."""
+        cut = window_of(key)[1] - dt.timedelta(seconds=self._config.length_s)
+        start_us = hour_start_us(key)
+        described, own_tails = [], {}
+        for device_id, rows in self._devices(key, bucket):
+            own_tails[device_id] = _since(rows, cut)
+            if device_id in tails:
+                rows = pa.concat_tables([tails[device_id], rows])
+            described.append(hour_features(device_samples(rows), start_us, self._config))
+        return described, own_tails
+
     def _input_hash(self, mine: BucketEntry | None, tail_hash: str) -> str:
         samples = mine.content_hash if mine else ""
         return combined_hash([FEATURES_VERSION, str(self._config), samples, tail_hash])
 
     def _devices(self, key: str, bucket: int) -> Iterator[tuple[str, pa.Table]]:
         """Yield each device of a bucket and its rows, one device in memory at a time."""
-        held: tuple[str, pa.Table] | None = None
         for piece in self._pieces(self._files.get((key, bucket), [])):
             for rows in split_devices(piece):
-                device_id = rows["device_id"][0].as_py()
-                if held is not None and held[0] == device_id:
-                    rows = pa.concat_tables([held[1], rows])
-                elif held is not None:
-                    yield held
-                held = device_id, rows
-        if held is not None:
-            yield held
+                yield rows["device_id"][0].as_py(), rows
 
     def _pieces(self, files: list[DataFile]) -> Iterable[pa.Table]:
         """Return rows in order of devices."""

@@ -156,11 +156,14 @@ def test_a_piece_whose_keys_were_there_before_is_always_doubted(pieces, coded):
         known |= set(piece)
 
 
-@pytest.mark.parametrize(("added", "pieces"), [((1, 2, 3), [20, 20, 20]), ((1, 3, 2), [60])])
+@pytest.mark.parametrize(
+    ("added", "pieces"), [((1, 2, 3), [20, 20, 20]), ((1, 1, 2), [40, 20]), ((1, 3, 2), [60])]
+)
 def test_a_file_is_read_device_by_device_where_it_was_written_so_and_else_whole(lake, added, pieces):
     with lake.publication(Readings, [H7]) as p:
-        for device in added:
-            p.add(H7, readings(H7, device_id=[f"imu-{device}"] * 20), 1)
+        for turn, device in enumerate(added):
+            seq = range(20 * turn, 20 * turn + 20)
+            p.add(H7, readings(H7, device_id=[f"imu-{device}"] * 20, seq=list(seq)), 1)
         p.commit()
     (file,) = lake.files(Readings, [H7])
     read = list(lake.read_in_order(Readings, file, "device_id", ["ts", "device_id"]))
