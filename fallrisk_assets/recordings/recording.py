@@ -1,0 +1,126 @@
+"""What a recording is, whatever data set it comes from, and the one way to read a data set.
+
+Belongs here: `Trial`, `Skipped`, `read_dataset`. Does not belong here: what a data set's files look like (a
+module for each), its licence and positions (`datasets`), whether a recording is fit for use (`quality`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from fallrisk_assets.recordings.datasets import DATASETS, Dataset
+
+__all__ = ["DATASETS", "Dataset", "Skipped", "Trial", "dataset_of", "read_dataset"]
+
+OLD_AGE = 65
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One recording of one movement at one position of the body.
+
+    Attributes:
+        dataset: A key of `DATASETS`.
+        name: Unique within data set and position.
+        subject: The person, as published ("Subject_01", "SA06", "U01").
+        age: Years, where published.
+        sex: "F" or "M", where published.
+        movement: What was done, by the data set's code or words ("F01", "D05", "FOL").
+        description: The movement in words.
+        is_fall: Whether the movement is a fall.
+        position: Where the sensor was worn, one of the detector's positions.
+        ts_us: (n,) int64 microseconds from the recording's start, strictly increasing.
+        accel_g: (n, 3) float32, in g.
+        gyro_dps: (n, 3) float32, in deg/s; NaN where nothing was measured.
+        impact_us: Labelled time of the impact on the clock of `ts_us`, where published.
+        onset_us: Labelled time at which the fall begins, likewise.
+    """
+
+    dataset: str
+    name: str
+    subject: str
+    age: int | None
+    sex: str | None
+    movement: str
+    description: str
+    is_fall: bool
+    position: str
+    ts_us: np.ndarray
+    accel_g: np.ndarray
+    gyro_dps: np.ndarray
+    impact_us: int | None = None
+    onset_us: int | None = None
+
+    @property
+    def age_group(self) -> str:
+        """ "65+", "under 65" or, where no age is published, "unknown"."""
+        if self.age is None:
+            return "unknown"
+        return "65+" if self.age >= OLD_AGE else "under 65"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A recording, or a part of one, that is not used, and why.
+
+    Attributes:
+        dataset: A key of `DATASETS`.
+        file: Path below the data set's folder.
+        subject: The person, "" where the file does not tell.
+        position: Where the sensor was worn, "" where the whole file is left out.
+        reason: Code, a key of `quality.WHAT_TO_DO`.
+        detail: One line for a person: where, and what was found.
+        rows: Rows read.
+        bad_rows: Rows for which the recording is left out.
+    """
+
+    dataset: str
+    file: str
+    subject: str
+    position: str
+    reason: str
+    detail: str
+    rows: int = 0
+    bad_rows: int = 0
+
+
+def dataset_of(name: str, position: str | None = None) -> Dataset:
+    """Facts of a data set.
+
+    Raises:
+        ValueError: The name or the position is unknown; the message lists the known ones.
+    """
+    if name not in DATASETS:
+        raise ValueError(f"data set {name!r} is none of {', '.join(DATASETS)}")
+    dataset = DATASETS[name]
+    if position is not None and position not in dataset.positions:
+        raise ValueError(f"{name}: position {position!r} is none of {', '.join(dataset.positions)}")
+    return dataset
+
+
+def read_dataset(name: str, folder: Path, position: str | None = None) -> Iterator[Trial | Skipped]:
+    """Read a data set as published, file by file, in a fixed order (by subject, then by file).
+
+    A file that cannot be read, and a recording that is not fit for use, is a `Skipped` with its reason; what
+    comes after it is read all the same.
+
+    Args:
+        name: A key of `DATASETS`.
+        folder: The data set's root, or the folder above it.
+        position: Read this position only; None reads all.
+
+    Yields:
+        Trials, and what was skipped.
+
+    Raises:
+        ValueError: Unknown name or position (at once, not when iterating).
+        FileNotFoundError: The folder does not hold the data set (likewise).
+    """
+    dataset_of(name, position)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{name}: {folder} is not a folder")
+    reader = import_module(f"fallrisk_assets.recordings.{name}")
+    return reader.read(folder, position)
