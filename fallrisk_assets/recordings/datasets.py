@@ -12,6 +12,7 @@ class Dataset:
 
     Attributes:
         title: Its name in print.
+        reader: The module that reads it.
         positions: Where sensors were worn; the first is the one to start with.
         licence: Under which terms it is published, as its publishers say.
         may_ship_model: Whether those terms allow shipping a model trained on it, commercial use included.
@@ -19,6 +20,7 @@ class Dataset:
     """
 
     title: str
+    reader: str
     positions: tuple[str, ...]
     licence: str
     may_ship_model: bool
@@ -26,18 +28,64 @@ class Dataset:
 
 
 ALL_POSITIONS = ("waist", "wrist", "pocket", "chest", "lowback", "ankle")
+_READERS = "fallrisk_assets.recordings"
 
 DATASETS: dict[str, Dataset] = {
-    "umafall": Dataset("UMAFall", ("waist", "wrist", "pocket", "chest", "ankle"), "CC BY 4.0", True,
-        "Casilari, Santoyo-Ramón, Cano-García, Procedia Computer Science 110 (2017) 32-39"),
-    "sisfall": Dataset("SisFall", ("waist",), "none stated", False,
-        "Sucerquia, López, Vargas-Bonilla, Sensors 17(1):198 (2017)"),
-    "kfall": Dataset("KFall", ("lowback",), "research use on request", False,
-        "Yu, Jang, Xiong, Frontiers in Aging Neuroscience 13:692865 (2021)"),
-    "weda_fall": Dataset("WEDA-FALL", ("wrist",), "none stated", False,
-        "Marques, Moreno, IEEE Access 11 (2023)"),
-    "mobifall": Dataset("MobiFall v2", ("pocket",), "research use on request", False,
-        "Vavoulas, Pediaditis, Chatzaki, Spanakis, Tsiknakis, Int J Monit Surveill Technol Res 2(1) (2014)"),
-    "axivity": Dataset("Axivity AX3/AX6 .cwa files", ALL_POSITIONS, "your own", False, ""),
-    "csv": Dataset("plain CSV with a column map", ALL_POSITIONS, "your own", False, ""),
-}  # fmt: skip
+    "umafall": Dataset(
+        title="UMAFall",
+        reader=f"{_READERS}.umafall",
+        positions=("waist", "wrist", "pocket", "chest", "ankle"),
+        licence="CC BY 4.0",
+        may_ship_model=True,
+        citation="Casilari, Santoyo-Ramón, Cano-García, Procedia Computer Science 110 (2017) 32-39",
+    ),
+    "sisfall": Dataset(
+        title="SisFall",
+        reader=f"{_READERS}.sisfall",
+        positions=("waist",),
+        licence="none stated by its publishers",
+        may_ship_model=False,
+        citation="Sucerquia, López, Vargas-Bonilla, Sensors 17(1):198 (2017)",
+    ),
+    "kfall": Dataset(
+        title="KFall",
+        reader=f"{_READERS}.kfall",
+        positions=("lowback",),
+        licence="on request from its publishers; no licence to redistribute is stated",
+        may_ship_model=False,
+        citation="Yu, Jang, Xiong, Frontiers in Aging Neuroscience 13:692865 (2021)",
+    ),
+    "weda_fall": Dataset(
+        title="WEDA-FALL",
+        reader=f"{_READERS}.weda_fall",
+        positions=("wrist",),
+        licence="none stated in its repository",
+        may_ship_model=False,
+        citation="Marques, Moreno, WEDA-FALL: Wrist Elderly Daily Activity and Fall Dataset (2023)",
+    ),
+    "mobifall": Dataset(
+        title="MobiFall v2",
+        reader=f"{_READERS}.mobifall",
+        positions=("pocket",),
+        licence="on request from its publishers; no licence to redistribute is stated",
+        may_ship_model=False,
+        citation="Vavoulas, Pediaditis, Chatzaki, Spanakis, Tsiknakis, International Journal of Monitoring "
+        "and Surveillance Technologies Research 2(1) (2014)",
+    ),
+    "axivity": Dataset(
+        title="Axivity AX3 and AX6 files",
+        reader=f"{_READERS}.axivity",
+        positions=ALL_POSITIONS,
+        licence="that of whoever recorded them",
+        may_ship_model=False,
+        citation="",
+    ),
+    "csv": Dataset(
+        title="plain CSV with a column map",
+        reader=f"{_READERS}.plain_csv",
+        positions=ALL_POSITIONS,
+        licence="that of whoever recorded them",
+        may_ship_model=False,
+        citation="",
+    ),
+}

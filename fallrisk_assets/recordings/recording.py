@@ -4,16 +4,18 @@ Belongs here: `Trial`, `Skipped`, `read_dataset`. Does not belong here: what a d
 module for each), its licence and positions (`datasets`), whether a recording is fit for use (`quality`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from fallrisk_assets.recordings import quality
 from fallrisk_assets.recordings.datasets import DATASETS, Dataset
+from fallrisk_assets.recordings.reasons import Reason, Unusable
 
-__all__ = ["DATASETS", "Dataset", "Skipped", "Trial", "dataset_of", "read_dataset"]
+__all__ = ["DATASETS", "Dataset", "Skipped", "Source", "Trial", "dataset_of", "read_dataset"]
 
 OLD_AGE = 65
 
@@ -37,6 +39,7 @@ class Trial:
         gyro_dps: (n, 3) float32, in deg/s; NaN where nothing was measured.
         impact_us: Labelled time of the impact on the clock of `ts_us`, where published.
         onset_us: Labelled time at which the fall begins, likewise.
+        notes: What was put right in reading, and what is missing: a code, a colon and words each.
     """
 
     dataset: str
@@ -53,10 +56,11 @@ class Trial:
     gyro_dps: np.ndarray
     impact_us: int | None = None
     onset_us: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def age_group(self) -> str:
-        """ "65+", "under 65" or, where no age is published, "unknown"."""
+        """One of "under 65", "65+" and, where no age is published, "unknown"."""
         if self.age is None:
             return "unknown"
         return "65+" if self.age >= OLD_AGE else "under 65"
@@ -71,7 +75,7 @@ class Skipped:
         file: Path below the data set's folder.
         subject: The person, "" where the file does not tell.
         position: Where the sensor was worn, "" where the whole file is left out.
-        reason: Code, a key of `quality.WHAT_TO_DO`.
+        reason: Code, a member of `reasons.Reason`.
         detail: One line for a person: where, and what was found.
         rows: Rows read.
         bad_rows: Rows for which the recording is left out.
@@ -85,6 +89,19 @@ class Skipped:
     detail: str
     rows: int = 0
     bad_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to be read: where it is, whose it is, and how.
+
+    `load` yields what the file holds and may raise `Unusable` or `OSError`, which concern this file alone.
+    """
+
+    file: str
+    subject: str
+    position: str
+    load: Callable[[], Iterable[Trial | Skipped]]
 
 
 def dataset_of(name: str, position: str | None = None) -> Dataset:
@@ -102,14 +119,14 @@ def dataset_of(name: str, position: str | None = None) -> Dataset:
 
 
 def read_dataset(name: str, folder: Path, position: str | None = None) -> Iterator[Trial | Skipped]:
-    """Read a data set as published, file by file, in a fixed order (by subject, then by file).
+    """Read a data set as published, file by file, in a fixed order: subject after subject.
 
     A file that cannot be read, and a recording that is not fit for use, is a `Skipped` with its reason; what
     comes after it is read all the same.
 
     Args:
         name: A key of `DATASETS`.
-        folder: The data set's root, or the folder above it.
+        folder: The data set's root, or a folder up to two levels above it.
         position: Read this position only; None reads all.
 
     Yields:
@@ -118,9 +135,42 @@ def read_dataset(name: str, folder: Path, position: str | None = None) -> Iterat
     Raises:
         ValueError: Unknown name or position (at once, not when iterating).
         FileNotFoundError: The folder does not hold the data set (likewise).
+        ModuleNotFoundError: The data set needs a library that is not installed (likewise).
     """
-    dataset_of(name, position)
+    dataset = dataset_of(name, position)
     if not folder.is_dir():
         raise FileNotFoundError(f"{name}: {folder} is not a folder")
-    reader = import_module(f"fallrisk_assets.recordings.{name}")
-    return reader.read(folder, position)
+    return _read(name, import_module(dataset.reader).sources(folder, position))
+
+
+def _read(name: str, sources: Iterable[Source]) -> Iterator[Trial | Skipped]:
+    for source in sources:
+        try:
+            for found in source.load():
+                yield found if isinstance(found, Skipped) else _judged(found, source)
+        except Unusable as error:
+            yield _skipped(name, source, source.position, error)
+        except OSError as error:
+            unreadable = Unusable(Reason.FILE_UNREADABLE, error.strerror or str(error))
+            yield _skipped(name, source, source.position, unreadable)
+
+
+def _judged(trial: Trial, source: Source) -> Trial | Skipped:
+    try:
+        notes = quality.check(trial.ts_us, trial.accel_g, trial.gyro_dps)
+    except Unusable as error:
+        return _skipped(trial.dataset, source, trial.position, error)
+    return replace(trial, notes=(*trial.notes, *notes)) if notes else trial
+
+
+def _skipped(name: str, source: Source, position: str, error: Unusable) -> Skipped:
+    return Skipped(
+        name,
+        source.file,
+        source.subject,
+        position,
+        str(error.reason),
+        error.detail,
+        error.rows,
+        error.bad_rows,
+    )
