@@ -44,7 +44,9 @@ def sources(folder: Path, position: str | None) -> list[Source]:
     """
     root = root_of(folder, lambda path: bool(_files(path)), "Axivity", "a .cwa file")
     library = _library()
-    return [Source(path.name, path.stem, "", partial(_load, path, position, library)) for path in _files(root)]
+    return [
+        Source(path.name, path.stem, "", partial(_load, path, position, library)) for path in _files(root)
+    ]
 
 
 def _files(root: Path) -> list[Path]:

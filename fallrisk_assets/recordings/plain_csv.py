@@ -182,7 +182,7 @@ def _read_labels(path: Path) -> dict[str, dict[str, str]]:
                 wrong = f"unknown column {unknown[0]!r}" if unknown else "no column 'file'"
                 raise ValueError(f"{path}: {wrong}; known: {', '.join(LABEL_COLUMNS)}")
             return {row["file"]: {k: (v or "").strip() for k, v in row.items() if k} for row in rows}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: the label file cannot be read: {error}") from error
 
 

@@ -10,7 +10,13 @@ a gap, looks like a change of posture and is left to pass.
 import numpy as np
 
 from fallrisk_assets.recordings.reasons import Reason, Unusable
-from fallrisk_assets.telemetry.coverage import MAX_RATE_HZ, MIN_RATE_HZ, find_gaps, sampling_rate_hz
+from fallrisk_assets.telemetry.coverage import (
+    GAP_SAMPLES,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    find_gaps,
+    sampling_rate_hz,
+)
 from fallrisk_assets.telemetry.units import (
     MAX_ACCEL_G,
     MAX_GYRO_DPS,
@@ -50,6 +56,8 @@ JUMP_DEG = 45.0
 #: Without gyroscope, only a change within this time is impossible for a body: 45° from rest to rest in 0.1 s
 #: needs a mean of 450 and a peak of 900 deg/s without leaving 1 g.
 INSTANT_S = 0.1
+#: A week at 100 Hz is judged piece by piece, so that it takes no more memory than a day's hour.
+CHUNK_SAMPLES = 360_000
 
 
 def check(ts_us: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndarray) -> tuple[str, ...]:
@@ -164,39 +172,56 @@ def _check_orientation(ts_us: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndar
     larger), so gravity that turns by 45° and by more than twice the integral was turned by something else.
     Without: only a turn within 0.1 s is called a jump.
     """
-    t_s = ts_us / 1e6
-    accel = accel_g.astype(np.float64)
+    overlap = round((REST_PAUSE_S + 2 * REST_S) * rate_hz) + 1
+    for first in range(0, len(ts_us), CHUNK_SAMPLES):
+        part = slice(first, first + CHUNK_SAMPLES + overlap)
+        found = _find_jump(ts_us[part] / 1e6, accel_g[part], gyro_dps[part], rate_hz)
+        if found is not None:
+            row, angle_deg, told = found
+            at_s = float(ts_us[first + row] - ts_us[0]) / 1e6
+            detail = f"gravity turns by {angle_deg:.0f}° at {at_s:.2f} s, {told}"
+            n = len(ts_us)
+            raise Unusable(Reason.ORIENTATION_JUMP, detail, n, n - first - row)
+
+
+def _find_jump(
+    t_s: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndarray, rate_hz: float
+) -> tuple[int, float, str] | None:
+    """First rest (row) before which gravity turned as no body does, the angle, and what tells so."""
     size = max(3, round(REST_S * rate_hz))
-    starts = np.arange(0, len(t_s) - size + 1, max(1, size // 4))
-    if len(starts) < 2:
-        return
-    windows = np.lib.stride_tricks.sliding_window_view(accel, size, axis=0)[starts]
-    mean, norm = windows.mean(axis=2), np.linalg.norm(windows.mean(axis=2), axis=1)
-    rest = (
-        (windows.std(axis=2).max(axis=1) <= REST_SD_G) & (norm >= REST_NORM_G[0]) & (norm <= REST_NORM_G[1])
-    )
-    rest &= t_s[starts + size - 1] - t_s[starts] <= 2 * REST_S
-    at = np.flatnonzero(rest)
-    if len(at) < 2:
-        return
-    turned = np.zeros(len(t_s))
-    steps = np.diff(t_s)
-    with np.errstate(invalid="ignore"):
-        speed = np.linalg.norm(gyro_dps.astype(np.float64), axis=1)
-    turned[1:] = np.cumsum(np.maximum(speed[1:], speed[:-1]) * steps)
-    unit = mean[at] / norm[at, None]
-    for k in range(len(at) - 1):
-        a, b = int(starts[at[k]]) + size - 1, int(starts[at[k + 1]])
-        if b <= a:
-            continue
-        angle = float(np.degrees(np.arccos(np.clip(unit[k] @ unit[k + 1], -1.0, 1.0))))
-        pause_s = float(t_s[b] - t_s[a])
-        gap_s = float(steps[a:b].max())
-        if angle < JUMP_DEG or pause_s > REST_PAUSE_S or gap_s > 5 / rate_hz:
-            continue
-        body_deg = float(turned[b] - turned[a]) if np.isfinite(speed[a : b + 1]).all() else np.nan
-        jump = pause_s <= INSTANT_S if np.isnan(body_deg) else body_deg < angle / 2
-        if jump:
-            told = f"the gyroscope tells {body_deg:.0f}°" if np.isfinite(body_deg) else f"in {pause_s:.3f} s"
-            detail = f"gravity turns by {angle:.0f}° at {t_s[b] - t_s[0]:.2f} s, {told}"
-            raise Unusable(Reason.ORIENTATION_JUMP, detail, len(t_s), len(t_s) - b)
+    if len(t_s) < 2 * size:
+        return None
+    sums = _before(accel_g.astype(np.float64))
+    squares = _before(accel_g.astype(np.float64) ** 2)
+    mean = (sums[size:] - sums[:-size]) / size
+    sd = np.sqrt(np.maximum((squares[size:] - squares[:-size]) / size - mean**2, 0.0))
+    norm = np.linalg.norm(mean, axis=1)
+    rest = (sd.max(axis=1) <= REST_SD_G) & (norm >= REST_NORM_G[0]) & (norm <= REST_NORM_G[1])
+    rest &= t_s[size - 1 :] - t_s[: len(t_s) - size + 1] <= 2 * REST_S
+    starts = np.flatnonzero(rest)
+    after = np.searchsorted(starts, starts + size)
+    starts, after = starts[after < len(starts)], starts[after[after < len(starts)]]
+    ends = starts + size - 1
+    up = mean / np.where(norm > 0, norm, 1.0)[:, None]
+    angle_deg = np.degrees(np.arccos(np.clip((up[starts] * up[after]).sum(axis=1), -1.0, 1.0)))
+    pause_s = t_s[after] - t_s[ends]
+    steps_s = np.diff(t_s)
+    gaps = _before(steps_s > GAP_SAMPLES / rate_hz)
+    speed_dps = np.linalg.norm(gyro_dps.astype(np.float64), axis=1)
+    unknown = _before(np.isnan(speed_dps))
+    known_dps = np.nan_to_num(speed_dps)
+    turned_deg = _before(np.maximum(known_dps[1:], known_dps[:-1]) * steps_s)
+    body_deg = turned_deg[after] - turned_deg[ends]
+    measured = unknown[after + 1] == unknown[ends]
+    jump = np.where(measured, body_deg < angle_deg / 2, pause_s <= INSTANT_S)
+    jump &= (angle_deg >= JUMP_DEG) & (pause_s <= REST_PAUSE_S) & (gaps[after] == gaps[ends])
+    if not jump.any():
+        return None
+    k = int(np.argmax(jump))
+    told = f"the gyroscope tells {body_deg[k]:.0f}°" if measured[k] else f"within {pause_s[k]:.3f} s"
+    return int(after[k]), float(angle_deg[k]), told
+
+
+def _before(values: np.ndarray) -> np.ndarray:
+    """Sums of all values before each one, and of all."""
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])

@@ -108,26 +108,25 @@ def _from_name(name: str) -> _Listed:
 
 
 def _read_list(path: Path) -> dict[str, _Listed]:
-    listed = {}
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            try:
-                listed[row["trial"]] = _Listed(
-                    name=row["trial"],
-                    subject=f"Subject_{int(row['subject']):02d}",
-                    is_fall=row["kind"].lower() == "fall",
-                    movement=row["movement"],
-                    start=row["start"],
-                    age=int(row["age"]),
-                    sex=row["sex"],
-                    rows=int(row["rows"]),
-                    bad_rows=int(row["bad_rows"]),
-                )
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ValueError(
-                    f"{path}: line {number} is not a trial ({error!r}); fetch the list again"
-                ) from error
-    return listed
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            row["trial"]: _Listed(
+                name=row["trial"],
+                subject=f"Subject_{int(row['subject']):02d}",
+                is_fall=row["kind"].lower() == "fall",
+                movement=row["movement"],
+                start=row["start"],
+                age=int(row["age"]),
+                sex=row["sex"],
+                rows=int(row["rows"]),
+                bad_rows=int(row["bad_rows"]),
+            )
+            for row in rows
+        }
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise ValueError(f"{path} is no list of trials ({error!r}); fetch it again") from error
 
 
 def _load(

@@ -11,8 +11,6 @@ and not read.
 Source: the data set's repository (Readme and files); Marques, Moreno (2023).
 """
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -21,7 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from fallrisk_assets.recordings.folders import files_in, folders_in, root_of
-from fallrisk_assets.recordings.number_table import column_numbers, read_bytes, read_numbers, split_header
+from fallrisk_assets.recordings.number_table import (
+    NUMBER,
+    SHOWN_CHARACTERS,
+    column_numbers,
+    read_bytes,
+    read_numbers,
+    split_header,
+)
 from fallrisk_assets.recordings.reasons import Reason, Unusable
 from fallrisk_assets.recordings.recording import Skipped, Source, Trial
 from fallrisk_assets.recordings.timing import increasing, join_nearest, order_by_time, spread_bursts, to_us
@@ -88,20 +93,20 @@ def _source(root: Path, path: Path, brackets: Brackets) -> Source:
 
 
 def _load_labels(path: Path, brackets: Brackets) -> Iterator[Skipped]:
-    text = read_bytes(path).decode("utf-8-sig", "replace")
-    rows = csv.DictReader(io.StringIO(text))
-    column_numbers(rows.fieldnames or [], ("filename", "start_time", "end_time"))
-    for number, row in enumerate(rows, 2):
-        try:
-            start_s, end_s = float(row["start_time"]), float(row["end_time"])
-            good = 0.0 <= start_s < end_s < math.inf
-        except (TypeError, ValueError):
-            good = False
-        if not good:
-            detail = f"line {number}: {row.get('filename')}: {row.get('start_time')} to {row.get('end_time')}"
+    names, body, first = split_header(read_bytes(path))
+    at = column_numbers(names, ("filename", "start_time", "end_time"))
+    for number, line in enumerate(body.decode("utf-8", "replace").split("\n"), first):
+        if not line.strip():
+            continue
+        cells = [cell.strip() for cell in line.split(",")]
+        name, start, end = (cells[k] if k < len(cells) else "" for k in at)
+        if not (
+            NUMBER.fullmatch(start) and NUMBER.fullmatch(end) and 0 <= float(start) < float(end) < math.inf
+        ):
+            detail = f"line {number}: {line.strip()[:SHOWN_CHARACTERS]}"
             yield Skipped("weda_fall", LABELS, "", "wrist", str(Reason.LABEL_INVALID), detail, 1, 1)
             continue
-        brackets[(row["filename"] or "").strip().replace("\\", "/")] = (start_s, end_s)
+        brackets[name.replace("\\", "/")] = (float(start), float(end))
 
 
 def _load(path: Path, file: str, brackets: Brackets) -> Iterator[Trial | Skipped]:
