@@ -7,13 +7,13 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from fallrisk_assets.recordings.datasets import ALL_POSITIONS, DATASETS
 from simulator.cohort import CohortOptions, simulate_cohort
 from simulator.drops import FORMATS, JSONL_GZ
 from simulator.faults import ALL_FAULTS
 from simulator.live import LiveOptions, live_rounds
 from simulator.phenotypes import ORDER, PHENOTYPES
-from simulator.replay import replay_umafall
-from simulator.umafall_files import POSITIONS
+from simulator.replay import replay
 
 _DESCRIPTION = """\
 Make input for the lakehouse: wearable devices' drops and the clinic's files, seeded and with the truth
@@ -21,11 +21,14 @@ beside.
 
   cohort   a whole cohort of patients over some days, as fast as the machine can
   live     a few devices that keep dropping files while you watch
-  replay   recordings of real people (UMAFall) as if devices had sent them
+  replay   recordings of real people (UMAFall, SisFall, KFall and others) as if devices had sent them
 """
 _LIVE = """Keep dropping small files, so that sensors can be watched: one drop a round and device."""
-_REPLAY = """Replay recordings as drops of one device for each subject, trial after trial. Trials whose
-numbers are corrupted are skipped and reported, never guessed. With a cohort: cohort first, then replay."""
+_REPLAY = """\
+Replay recordings as drops of one device for each subject and position, trial after trial, with the truth
+beside: falls.csv (with the labelled impact, where one is published), activities.csv, replay_skipped.csv.
+Files are read in the layout in which the data set is published; what is corrupted or not fit for use is
+skipped and reported with its reason, never guessed. With a cohort: cohort first, then replay."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,7 +86,13 @@ def parser() -> argparse.ArgumentParser:
     cohort.add_argument("--quiet", action="store_true", help="no progress on standard error")
     _add_live(commands.add_parser("live", help="keep dropping small files", description=_LIVE))
     _add_replay(
-        commands.add_parser("replay", help="replay recordings as devices' drops", description=_REPLAY)
+        commands.add_parser(
+            "replay",
+            help="replay recordings as devices' drops",
+            description=_REPLAY,
+            epilog=_data_sets(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     )
     return top
 
@@ -112,31 +121,33 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_replay(replay: argparse.ArgumentParser) -> None:
-    replay.add_argument(
-        "--dataset", choices=("umafall",), default="umafall", help="which recordings (default umafall)"
+def _add_replay(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dataset", choices=tuple(DATASETS), default="umafall", help="which recordings (default umafall)"
     )
-    replay.add_argument(
+    command.add_argument(
         "--source", type=Path, required=True, metavar="DIR", help="folder that holds the recordings"
     )
-    replay.add_argument(
+    command.add_argument(
         "--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into"
     )
-    replay.add_argument(
+    command.add_argument(
         "--truth", type=Path, metavar="DIR", help="where falls, trials and skipped trials are written"
     )
-    replay.add_argument(
-        "--position", choices=tuple(POSITIONS), default="waist", help="which sensor (default waist)"
+    command.add_argument(
+        "--position",
+        choices=ALL_POSITIONS,
+        help="which sensor (default: the data set's first; axivity and csv: what the files tell)",
     )
-    replay.add_argument(
+    command.add_argument(
         "--start",
         type=_moment,
         default=datetime(2026, 1, 5, 10, tzinfo=UTC),
         help="when each subject's first trial begins (default 2026-01-05T10:00Z)",
     )
-    replay.add_argument("--gap-s", type=float, default=20.0, help="silence between trials (default 20)")
-    replay.add_argument("--drop-minutes", type=int, default=60, help="minutes in one drop (default 60)")
-    replay.add_argument("--seed", type=int, default=7, help="decides the receipt delays (default 7)")
+    command.add_argument("--gap-s", type=float, default=20.0, help="silence between trials (default 20)")
+    command.add_argument("--drop-minutes", type=int, default=60, help="minutes in one drop (default 60)")
+    command.add_argument("--seed", type=int, default=7, help="decides the receipt delays (default 7)")
 
 
 def _moment(text: str) -> datetime:
@@ -151,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         return {"cohort": _cohort, "live": _live, "replay": _replay}[args.command](args)
     except KeyboardInterrupt:
         return 130
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
         sys.stderr.write(f"simulator {args.command}: {error}\n")
         return 2
 
@@ -207,16 +218,30 @@ def _live(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    result = replay_umafall(
-        args.source, args.out, args.truth, args.start, args.position, args.gap_s, args.drop_minutes, args.seed
+    result = replay(
+        args.dataset,
+        args.source,
+        args.out,
+        args.truth,
+        args.start,
+        args.position,
+        args.gap_s,
+        args.drop_minutes,
+        args.seed,
     )
     print(
         f"{result.trials} trials ({result.falls} falls), {result.samples:,} samples in {result.drops} drops"
     )
     for reason, count in sorted(Counter(skip.reason for skip in result.skipped).items()):
         example = next(skip for skip in result.skipped if skip.reason == reason)
-        print(f"  skipped {count} trials: {reason}, for example {example.trial}: {example.detail}")
-    return 0
+        print(f"  skipped {count}: {reason}, for example {example.file}: {example.detail}")
+    return 0 if result.trials else 1
+
+
+def _data_sets() -> str:
+    lines = ["data sets, with the positions that can be replayed:"]
+    lines += [f"  {name:<10} {facts.title}: {', '.join(facts.positions)}" for name, facts in DATASETS.items()]
+    return "\n".join([*lines, "Layouts, licences and what is skipped: docs/recordings.md."])
 
 
 if __name__ == "__main__":

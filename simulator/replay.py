@@ -1,31 +1,42 @@
 """Recordings of real people as if devices had sent them: one device for each subject, trial after trial.
 
-What belongs here: placing recordings in time, drops, clinic files and truth. What does not: reading the
-data set's files (`umafall_files`).
+What belongs here: placing recordings in time, drops, clinic files and truth. What does not: reading the data
+sets' files (`fallrisk_assets.recordings`).
 """
 
 import csv
 import io
 import json
 import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 
+from fallrisk_assets.recordings.datasets import ALL_POSITIONS
+from fallrisk_assets.recordings.recording import DATASETS, Skipped, Trial, dataset_of, read_dataset
 from simulator.clinic_log import ASSIGNMENT_COLUMNS, CONTACT_COLUMNS, PATIENT_COLUMNS
 from simulator.devices import rng_of
 from simulator.drops import gzip_bytes, iso_ms, put_drop, stamp, write_atomically
 from simulator.json_lines import json_lines
 from simulator.truth import ActivityTruth, FallTruth, csv_text, write_rows
-from simulator.umafall_files import Recording, Skipped, read_recordings
 
 FIRMWARE = "1.0.0"
-FIRST_NUMBER = 20000
+FIRST_NUMBER = 20_000
 TIME_ZONE = "Europe/Madrid"
 SITE = "SITE01"
+#: The clinic's records need a date of birth; where no age is published this one is written and truth says so.
+ASSUMED_AGE = 30
+#: Data sets whose files say themselves where they were worn.
+TELL_POSITIONS = ("axivity", "csv")
+#: Of two groups of people that count from one each, the second counts on from here.
+SECOND_GROUP = {"SE": 500}
 
 
 @dataclass(frozen=True)
@@ -42,63 +53,94 @@ class ReplayResult:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A recording at its place in time: `ts_ms` (n,) epoch ms, `first_seq` of its device."""
+class Wearer:
+    """A subject at one position as the pipeline knows them: distinct for data set, subject and position.
 
-    recording: Recording
+    Attributes:
+        subject: As published.
+        number: The number in all ids.
+        position: Where the device is worn.
+        age: Years, where published.
+        sex: "F" or "M", where published.
+    """
+
+    subject: str
+    number: int
+    position: str
+    age: int | None
+    sex: str | None
+
+    @property
+    def device_id(self) -> str:
+        """Device that replays the subject."""
+        return f"imu-{self.number}"
+
+    @property
+    def patient_id(self) -> str:
+        """Wearables' id of the subject."""
+        return f"pt-{self.number}"
+
+    @property
+    def clinic_id(self) -> str:
+        """Clinic's id of the subject."""
+        return f"PAT{self.number:06d}"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A trial at its place in time: `ts_ms` (n,) epoch ms, `first_seq` of its device."""
+
+    trial: Trial
     ts_ms: np.ndarray
     first_seq: int
 
 
-def device_of(subject: int) -> str:
-    """Device that replays a subject."""
-    return f"imu-{FIRST_NUMBER + subject}"
+def number_of(dataset: str, subject: str, position: str) -> int:
+    """Number of a subject at a position, the same whatever else is replayed.
+
+    Published numbers are kept as the last three digits; names without such a number (and those beyond 499)
+    get ten digits of their own after the same beginning.
+    """
+    begin = FIRST_NUMBER + 10_000 * list(DATASETS).index(dataset) + 1_000 * ALL_POSITIONS.index(position)
+    named = re.fullmatch(r"([A-Za-z]*)_?(\d{1,3})", subject)
+    if named and dataset not in TELL_POSITIONS and int(named[2]) < 500:
+        return begin + SECOND_GROUP.get(named[1], 0) + int(named[2])
+    return begin * 10**10 + zlib.crc32(subject.encode())
 
 
-def patient_of(subject: int) -> str:
-    """Wearable id of a subject."""
-    return f"pt-{FIRST_NUMBER + subject}"
+def place(trials: Iterable[Trial], begin: int, seq: int, gap_s: float) -> Iterator[Placed]:
+    """Lay a subject's trials one after the other from `begin` (epoch ms) and `seq` on, `gap_s` apart."""
+    for trial in trials:
+        ts_ms = begin + trial.ts_us // 1000
+        yield Placed(trial, ts_ms, seq)
+        begin, seq = int(ts_ms[-1]) + round(gap_s * 1000), seq + len(ts_ms)
 
 
-def clinic_id_of(subject: int) -> str:
-    """Clinic id of a subject."""
-    return f"PAT{FIRST_NUMBER + subject:06d}"
-
-
-def place(recordings: list[Recording], start_ms: int, gap_s: float) -> dict[int, list[Placed]]:
-    """Lay each subject's trials one after the other from `start_ms`, `gap_s` apart."""
-    placed: dict[int, list[Placed]] = {}
-    for recording in recordings:
-        before = placed.setdefault(recording.info.subject, [])
-        begin = start_ms if not before else int(before[-1].ts_ms[-1]) + round(gap_s * 1000)
-        seq = 0 if not before else before[-1].first_seq + len(before[-1].ts_ms)
-        before.append(Placed(recording, begin + recording.t_ms - int(recording.t_ms[0]), seq))
-    return placed
-
-
-def replay_umafall(
+def replay(
+    dataset: str,
     source: Path,
     landing: Path,
     truth: Path | None,
     start: datetime,
-    position: str = "waist",
+    position: str | None = None,
     gap_s: float = 20.0,
     drop_minutes: int = 60,
     seed: int = 7,
 ) -> ReplayResult:
-    """Replay UMAFall into a landing zone.
+    """Replay a data set into a landing zone, one subject in memory at a time.
 
     The clinic's files are full snapshots: rows for the subjects are added to the last file of each kind on
     `start`'s day and on every later day that has one, so replay after the cohort.
 
     Args:
+        dataset: A key of `DATASETS`.
         source: Folder with the data set.
         landing: Landing zone.
-        truth: Where truth goes, or None: `falls.csv` (impact_at = time of the largest acceleration norm,
-            onset_at = start of the trial), `activities.csv` (a row for each trial), `replay_skipped.csv`,
-            `replay.json`.
+        truth: Where truth goes, or None: `falls.csv` (impact_at and onset_at as labelled; without a label the
+            largest acceleration norm and the trial's start), `activities.csv` (a row for each trial),
+            `replay_skipped.csv`, `replay.json`.
         start: When the first trial of each subject begins (aware).
-        position: waist, wrist, chest, ankle or pocket.
+        position: Where the sensor was worn; None is the data set's first position, or what its files tell.
         gap_s: Silence between two trials.
         drop_minutes: Minutes in one drop.
         seed: Decides the receipt delays.
@@ -108,54 +150,77 @@ def replay_umafall(
 
     Raises:
         FileNotFoundError: `source` does not hold the data set.
+        ModuleNotFoundError: The data set needs a library that is not installed.
         ValueError: An argument makes no sense.
     """
     if start.tzinfo is None:
         raise ValueError(f"start {start} has no time zone")
     if gap_s <= 0 or drop_minutes < 1:
         raise ValueError("gap and drop minutes must be positive")
-    recordings, skipped = read_recordings(source, position)
+    facts = dataset_of(dataset, position)
+    if position is None and dataset not in TELL_POSITIONS:
+        position = facts.positions[0]
     start_ms = round(start.timestamp()) * 1000
-    placed = place(recordings, start_ms, gap_s)
-    keys = []
-    for subject, trials in placed.items():
-        keys += _write_drops(landing, subject, trials, position, drop_minutes, seed)
-    falls, activities = _truth_rows(placed, position)
-    clinic_keys = _add_to_clinic(landing, placed, position, start)
-    result = ReplayResult(
-        drops=len(keys),
-        samples=sum(len(trial.ts_ms) for trials in placed.values() for trial in trials),
-        trials=len(recordings),
-        falls=len(falls),
-        skipped=skipped,
-        keys=keys,
-        clinic_keys=clinic_keys,
-    )
+    skipped: list[Skipped] = []
+    wearers: dict[int, Wearer] = {}
+    notes: Counter[str] = Counter()
+    following: dict[int, tuple[int, int]] = {}
+    keys, falls, activities, samples = [], [], [], 0
+    found = _without_skipped(read_dataset(dataset, source, position), skipped)
+    for (subject, worn), group in groupby(found, key=lambda trial: (trial.subject, trial.position)):
+        number = number_of(dataset, subject, worn)
+        placed = list(place(group, *following.get(number, (start_ms, 0)), gap_s))
+        last = placed[-1]
+        following[number] = int(last.ts_ms[-1]) + round(gap_s * 1000), last.first_seq + len(last.ts_ms)
+        wearer = Wearer(subject, number, worn, placed[0].trial.age, placed[0].trial.sex)
+        if wearers.setdefault(number, wearer).subject != subject:
+            raise ValueError(f"{dataset}: {subject} and {wearers[number].subject} share the number {number}")
+        keys += _write_drops(landing, wearer, placed, drop_minutes, seed)
+        for trial in placed:
+            notes.update(note.partition(":")[0] for note in trial.trial.notes)
+            activities.append(_activity(wearer, trial))
+            if trial.trial.is_fall:
+                falls.append(_fall(wearer, trial))
+        samples += sum(len(trial.ts_ms) for trial in placed)
+    clinic_keys = _add_to_clinic(landing, list(wearers.values()), start)
+    result = ReplayResult(len(keys), samples, len(activities), len(falls), skipped, keys, clinic_keys)
     if truth is not None:
         write_rows(truth / "falls.csv", FallTruth, falls)
         write_rows(truth / "activities.csv", ActivityTruth, activities)
         write_rows(truth / "replay_skipped.csv", Skipped, skipped)
         about = {
-            "data_set": "UMAFall, Casilari et al., Procedia Computer Science 110 (2017) 32-39",
-            "position": position,
+            "data_set": ", ".join(text for text in (facts.title, facts.citation) if text),
+            "licence": facts.licence,
+            "position": position or "as the files tell",
             "start": iso_ms(start_ms),
             "gap_s": gap_s,
-            "subjects": sorted(placed),
+            "subjects": {wearer.device_id: wearer.subject for wearer in wearers.values()},
+            "age_unknown": sorted(w.device_id for w in wearers.values() if w.age is None),
             "trials": result.trials,
             "skipped": len(skipped),
+            "notes": dict(sorted(notes.items())),
             "samples": result.samples,
-            "impact_at": "time of the largest acceleration norm of the trial",
+            "impact_at": "as labelled, or else the time of the largest acceleration norm of the trial",
         }
         write_atomically(truth / "replay.json", (json.dumps(about, indent=2, sort_keys=True) + "\n").encode())
     return result
 
 
+def _without_skipped(found: Iterable[Trial | Skipped], skipped: list[Skipped]) -> Iterator[Trial]:
+    for one in found:
+        if isinstance(one, Skipped):
+            skipped.append(one)
+        else:
+            yield one
+
+
 def _write_drops(
-    landing: Path, subject: int, trials: list[Placed], position: str, drop_minutes: int, seed: int
+    landing: Path, wearer: Wearer, trials: list[Placed], drop_minutes: int, seed: int
 ) -> list[str]:
     ts_ms = np.concatenate([trial.ts_ms for trial in trials])
-    accel = np.rint(np.concatenate([t.recording.accel_g for t in trials]) * 1e4).astype(np.int32)
-    turn = np.concatenate([t.recording.gyro_dps for t in trials])
+    first_seq = trials[0].first_seq
+    accel = np.rint(np.concatenate([t.trial.accel_g for t in trials]) * 1e4).astype(np.int32)
+    turn = np.concatenate([t.trial.gyro_dps for t in trials])
     has_gyro = ~np.isnan(turn).any(axis=1)
     gyro = np.rint(np.nan_to_num(turn) * 1e2).astype(np.int32)
     window = ts_ms // (drop_minutes * 60_000)
@@ -167,72 +232,72 @@ def _write_drops(
         kinds = np.concatenate([[first], np.nonzero(np.diff(has_gyro[first:last]))[0] + 1 + first, [last]])
         for a, b in pairwise(kinds.tolist()):
             text, _ = json_lines(
-                device_of(subject),
-                patient_of(subject),
-                a,
+                wearer.device_id,
+                wearer.patient_id,
+                first_seq + a,
                 ts_ms[a:b],
                 accel[a:b],
                 gyro[a:b] if has_gyro[a] else None,
                 np.full(b - a, 900_000, np.int64),
                 FIRMWARE,
-                position,
+                wearer.position,
                 1,
             )
             lines.append(text)
-        rng = rng_of(seed, "replay", subject, int(window[first]))
+        rng = rng_of(seed, "replay", wearer.number, int(window[first]))
         received_s = math.ceil(int(ts_ms[last - 1]) / 1000) + int(rng.integers(2, 7))
-        keys.append(put_drop(landing, received_s, device_of(subject), gzip_bytes(np.concatenate(lines))))
+        keys.append(put_drop(landing, received_s, wearer.device_id, gzip_bytes(np.concatenate(lines))))
     return keys
 
 
-def _truth_rows(
-    placed: dict[int, list[Placed]], position: str
-) -> tuple[list[FallTruth], list[ActivityTruth]]:
-    falls = []
-    activities = []
-    for subject, trials in placed.items():
-        for trial in trials:
-            info = trial.recording.info
-            norm = np.linalg.norm(trial.recording.accel_g, axis=1)
-            peak = int(norm.argmax())
-            begin, end = iso_ms(int(trial.ts_ms[0])), iso_ms(int(trial.ts_ms[-1]) + 1)
-            who, device = patient_of(subject), device_of(subject)
-            if info.is_fall:
-                impact = iso_ms(int(trial.ts_ms[peak]))
-                falls.append(
-                    FallTruth(
-                        who,
-                        device,
-                        begin,
-                        impact,
-                        info.movement,
-                        None,
-                        None,
-                        round(float(norm[peak]), 3),
-                        position,
-                    )
-                )
-            activities.append(
-                ActivityTruth(who, device, begin, end, info.movement, None, None, None, None, position)
-            )
-    return falls, activities
+def _fall(wearer: Wearer, placed: Placed) -> FallTruth:
+    """A fall's truth; unlabelled, it began with the trial and hit where the acceleration is largest."""
+    trial, begin = placed.trial, int(placed.ts_ms[0])
+    norm = np.linalg.norm(trial.accel_g, axis=1)
+    impact_ms = (
+        int(placed.ts_ms[norm.argmax()]) if trial.impact_us is None else begin + trial.impact_us // 1000
+    )
+    onset_ms = begin if trial.onset_us is None else begin + trial.onset_us // 1000
+    return FallTruth(
+        patient_id=wearer.patient_id,
+        device_id=wearer.device_id,
+        onset_at=iso_ms(onset_ms),
+        impact_at=iso_ms(impact_ms),
+        kind=trial.movement,
+        recovered=None,
+        lying_s=None,
+        peak_g=round(float(norm.max()), 3),
+        position=wearer.position,
+    )
 
 
-def _add_to_clinic(
-    landing: Path, placed: dict[int, list[Placed]], position: str, start: datetime
-) -> list[str]:
+def _activity(wearer: Wearer, placed: Placed) -> ActivityTruth:
+    return ActivityTruth(
+        patient_id=wearer.patient_id,
+        device_id=wearer.device_id,
+        start=iso_ms(int(placed.ts_ms[0])),
+        end=iso_ms(int(placed.ts_ms[-1]) + 1),
+        activity=placed.trial.movement,
+        steps=None,
+        cadence_spm=None,
+        stride_time_s=None,
+        stride_time_cv=None,
+        position=wearer.position,
+    )
+
+
+def _add_to_clinic(landing: Path, wearers: list[Wearer], start: datetime) -> list[str]:
     start = start.astimezone(UTC)
     patients, assignments, contacts = [], [], []
-    for subject, trials in sorted(placed.items()):
-        info = trials[0].recording.info
+    for wearer in sorted(wearers, key=lambda wearer: wearer.number):
         patients.append(
             {
-                "patient_id": clinic_id_of(subject),
-                "wearable_patient_id": patient_of(subject),
+                "patient_id": wearer.clinic_id,
+                "wearable_patient_id": wearer.patient_id,
                 "given_name": "Volunteer",
-                "family_name": f"Subject {subject:02d}",
-                "birth_date": f"{start.year - info.age}-01-01",
-                "gender": {"F": "female", "M": "male"}.get(info.sex, "unknown"),
+                "family_name": wearer.subject.replace("_", " "),
+                "birth_date": f"{start.year - (ASSUMED_AGE if wearer.age is None else wearer.age)}-01-01",
+                "gender": {"F": "female", "M": "male"}.get(wearer.sex or "", "unknown"),
                 "registration_date": (start - timedelta(days=30)).date().isoformat(),
                 "time_zone": TIME_ZONE,
                 "site_id": SITE,
@@ -242,15 +307,15 @@ def _add_to_clinic(
         )
         assignments.append(
             {
-                "device_id": device_of(subject),
-                "patient_id": patient_of(subject),
+                "device_id": wearer.device_id,
+                "patient_id": wearer.patient_id,
                 "from": iso_ms(int((start - timedelta(days=1)).timestamp()) * 1000),
-                "position": position,
+                "position": wearer.position,
             }
         )
         contacts.append(
             {
-                "patient_id": clinic_id_of(subject),
+                "patient_id": wearer.clinic_id,
                 "role": "nurse",
                 "channel": "email",
                 "address": "ward-1@clinic.example",

@@ -101,7 +101,7 @@ def sources(folder: Path, position: str | None) -> list[Source]:
             subject = (label or {}).get("subject") or path.stem
             load = partial(_load, path, file, subject, place, columns, labels is not None, label)
             found.append(Source(file, subject, place, load))
-    return sorted(found, key=lambda source: natural(Path(source.subject)))
+    return sorted(found, key=lambda source: (natural(Path(source.subject)), source.position))
 
 
 def read_map(path: Path) -> ColumnMap:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from fallrisk_assets.recordings import kfall as kfall_reader
+from fallrisk_assets.recordings.datasets import ALL_POSITIONS
 from fallrisk_assets.recordings.recording import DATASETS, Skipped, Trial, read_dataset
+from fallrisk_assets.risk.contract import POSITIONS
 from fallrisk_assets_tests.recordings import published as made
 from fallrisk_assets_tests.recordings.published import read, skips, trials
 
@@ -502,3 +504,8 @@ def test_a_label_that_makes_no_sense_leaves_its_file_out(tmp_path: Path, label: 
     made.write(tmp_path / "recordings.toml", MAP + '[labels]\nfile = "labels.csv"\n')
     made.write(tmp_path / "labels.csv", f"file,age,is_fall,impact_s\n{label}\n")
     assert skips(read("csv", tmp_path)) == [("one.csv", reason)]
+
+
+def test_positions_are_those_that_the_detector_knows() -> None:
+    assert ALL_POSITIONS == POSITIONS
+    assert all(set(facts.positions) <= set(POSITIONS) for facts in DATASETS.values())
