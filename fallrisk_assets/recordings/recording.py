@@ -15,7 +15,7 @@ from fallrisk_assets.recordings import quality
 from fallrisk_assets.recordings.datasets import DATASETS, Dataset
 from fallrisk_assets.recordings.reasons import Reason, Unusable
 
-__all__ = ["DATASETS", "Dataset", "Skipped", "Source", "Trial", "dataset_of", "read_dataset"]
+__all__ = ["DATASETS", "Dataset", "Skipped", "Source", "Trial", "dataset_of", "read_dataset", "read_trials"]
 
 OLD_AGE = 65
 
@@ -141,6 +141,11 @@ def read_dataset(name: str, folder: Path, position: str | None = None) -> Iterat
     if not folder.is_dir():
         raise FileNotFoundError(f"{name}: {folder} is not a folder")
     return _read(name, import_module(dataset.reader).sources(folder, position))
+
+
+def read_trials(name: str, folder: Path, position: str | None = None) -> list[Trial]:
+    """All trials of a data set that are fit for use (see `read_dataset` for what else it tells)."""
+    return [found for found in read_dataset(name, folder, position) if isinstance(found, Trial)]
 
 
 def _read(name: str, sources: Iterable[Source]) -> Iterator[Trial | Skipped]:

@@ -11,6 +11,7 @@ Source: the data set's files; Casilari, Santoyo-Ramón, Cano-García, Procedia C
 """
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from fallrisk_assets.recordings.timing import increasing, join_nearest, spread_b
 
 SAMPLES_FILE = "umafall_waist_wrist_acc_gyr.parquet"
 TRIALS_FILE = "umafall_trials.csv"
+FILES = (SAMPLES_FILE, TRIALS_FILE)
 RAW_FOLDER = "raw"
 POSITIONS = {"waist": "WAIST", "wrist": "WRIST", "pocket": "RIGHTPOCKET", "chest": "CHEST", "ankle": "ANKLE"}
 PREPARED = ("waist", "wrist")
@@ -94,6 +96,14 @@ def sources(folder: Path, position: str | None) -> list[Source]:
                 load = partial(_load, trial, place, path, prepared, read_raw, read_prepared)
                 found.append(Source(file, trial.subject, place, load))
     return found
+
+
+def data_hash(folder: Path) -> str:
+    """sha256 over the prepared Parquet and its list: what a model was trained on."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _raw_files(root: Path) -> dict[str, Path]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fallrisk_assets.recordings.recording import Trial, read_trials
+from fallrisk_assets.recordings.umafall import FILES
 from fallrisk_assets.risk.detector import (
     FallEvent,
     FallModel,
@@ -33,7 +35,6 @@ from fallrisk_assets.risk.training import (
     join,
     synthetic_trials,
 )
-from fallrisk_assets.risk.umafall import FILES, Trial, read_umafall
 
 #: An event within this many seconds of a true impact is that fall.
 TOLERANCE_S = 5.0
@@ -124,14 +125,14 @@ def cross_validate(trials: list[Trial], position: str, use_gyro: bool = True, fo
     group = _GROUP[position]
     real = gather_impacts(trials)
     extra = gather_impacts(synthetic_trials(position), weight=SYNTHETIC_WEIGHT)
-    falls: dict[int, int] = defaultdict(int)
+    falls: dict[str, int] = defaultdict(int)
     for t in trials:
         falls[t.subject] += t.is_fall
     order = sorted(falls, key=lambda s: (-falls[s], s))
     fold_of = {subject: k % folds for k, subject in enumerate(order)}
     models: list[LogisticModel] = []
     for k in range(folds):
-        seen = np.array([fold_of[int(s)] != k for s in real.group])
+        seen = np.array([fold_of[str(s)] != k for s in real.group])
         models.append(fit(join([real.take(seen), extra]), group_terms(group, gyro=use_gyro)))
     scores = np.empty(len(trials))
     for i, t in enumerate(trials):
@@ -202,7 +203,7 @@ def tabulate(method: str, trials: list[Trial], scores: np.ndarray, threshold: fl
 
 def umafall_tables(folder: Path, position: str) -> list[TrialTable]:
     """Cross-validated tables of UMAFall for one position, baselines included."""
-    trials = read_umafall(folder, position)
+    trials = read_trials("umafall", folder, position)
     threshold = THRESHOLDS[_GROUP[position]]
     return [
         tabulate(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from fallrisk_assets.recordings.recording import Trial, read_trials
+from fallrisk_assets.recordings.umafall import data_hash
 from fallrisk_assets.risk.detector import (
     ACCEL_TERMS,
     GYRO_TERMS,
@@ -26,7 +28,6 @@ from fallrisk_assets.risk.detector import (
 )
 from fallrisk_assets.risk.impact_kernels import FEATURES, find_candidates, impact_features
 from fallrisk_assets.risk.synthetic_motion import training_motions
-from fallrisk_assets.risk.umafall import Trial, data_hash, read_umafall
 
 #: At the wrist falls and other movements lie closer: there the threshold balances the two errors.
 THRESHOLDS = {"trunk": 0.5, "wrist": 0.35, "limb": 0.5}
@@ -43,7 +44,7 @@ class Impacts:
     Attributes:
         features: (k, len(FEATURES)).
         is_fall: (k,) bool.
-        group: (k,) int, the subject; -1 for synthetic ones.
+        group: (k,) str, the subject; "nobody" for synthetic ones.
         weight: (k,) weights of the fit.
     """
 
@@ -74,11 +75,26 @@ def gather_impacts(trials: Iterable[Trial], weight: float = 1.0) -> Impacts:
 
 
 def synthetic_trials(position: str, n: int = SYNTHETIC_PER_POSITION, seed: int = 20260105) -> list[Trial]:
-    """Sketched falls and confusers at several rates, as trials of nobody (subject -1)."""
+    """Sketched falls and confusers at several rates, as trials of nobody."""
     trials = []
     for k, (motion, is_fall, rate) in enumerate(training_motions(n, seed, wrist=position == "wrist")):
         ts, accel, gyro = motion.sample(rate, seed=seed + k)
-        trials.append(Trial(f"synthetic-{k}", -1, 0, "synthetic", is_fall, ts, accel, gyro))
+        trials.append(
+            Trial(
+                dataset="synthetic",
+                name=f"synthetic-{k}",
+                subject="nobody",
+                age=None,
+                sex=None,
+                movement="synthetic",
+                description="sketched motion",
+                is_fall=is_fall,
+                position=position,
+                ts_us=ts,
+                accel_g=accel,
+                gyro_dps=gyro,
+            )
+        )
     return trials
 
 
@@ -198,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out", type=Path, default=Path(__file__).parent / "models" / "fall_detector_v1.json"
     )
     options = parser.parse_args(arguments)
-    trials = {position: read_umafall(options.source, position) for position in ("waist", "wrist")}
+    trials = {position: read_trials("umafall", options.source, position) for position in ("waist", "wrist")}
     model = fit_model(trials, version="1")
     content = artefact(model, data_hash(options.source), {p: len(t) for p, t in trials.items()})
     options.out.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
