@@ -10,11 +10,11 @@ Source: Open Movement's description of the CWA format (AX3/AX6 technical documen
 import re
 from collections.abc import Iterator
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import actfast
 import numpy as np
 
 from fallrisk_assets.recordings.folders import files_in, root_of
@@ -22,7 +22,6 @@ from fallrisk_assets.recordings.reasons import Reason, Unusable
 from fallrisk_assets.recordings.recording import Skipped, Source, Trial
 from fallrisk_assets.recordings.timing import increasing, to_us
 
-REQUIREMENT = "actfast>=1.3"
 HEADER_BYTES = 1024
 BLOCK_BYTES = 512
 #: Words of the annotation's body location (`_p`) by position; a thigh is not called a pocket.
@@ -37,29 +36,13 @@ PLACES = {
 
 
 def sources(folder: Path, position: str | None) -> list[Source]:
-    """The `.cwa` files of a folder.
-
-    Raises:
-        ModuleNotFoundError: The library that decodes them is not installed.
-    """
+    """The `.cwa` files of a folder."""
     root = root_of(folder, lambda path: bool(_files(path)), "Axivity", "a .cwa file")
-    library = _library()
-    return [
-        Source(path.name, path.stem, "", partial(_load, path, position, library)) for path in _files(root)
-    ]
+    return [Source(path.name, path.stem, "", partial(_load, path, position)) for path in _files(root)]
 
 
 def _files(root: Path) -> list[Path]:
     return [path for path in files_in(root, "*") if path.suffix.lower() == ".cwa"]
-
-
-def _library() -> Any:
-    try:
-        return import_module("actfast")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"Axivity's .cwa files need a decoder: install {REQUIREMENT} to read them", name="actfast"
-        ) from error
 
 
 def bad_blocks(content: bytes) -> list[int]:
@@ -71,14 +54,14 @@ def bad_blocks(content: bytes) -> list[int]:
     return bad + ([whole] if len(body) % BLOCK_BYTES else [])
 
 
-def _load(path: Path, position: str | None, library: Any) -> Iterator[Trial | Skipped]:
+def _load(path: Path, position: str | None) -> Iterator[Trial | Skipped]:
     content = path.read_bytes()
     if not content.startswith(b"MD") or len(content) <= HEADER_BYTES:
         raise Unusable(Reason.FILE_UNREADABLE, "not an Axivity file: it does not begin with MD")
     blocks = (len(content) - HEADER_BYTES + BLOCK_BYTES - 1) // BLOCK_BYTES
     bad = bad_blocks(content)
     del content
-    decoded = _decode(path, library)
+    decoded = _decode(path)
     facts = _annotation(decoded["metadata"].get("session", {}).get("annotation", ""))
     subject = facts.get("_sc") or path.stem
     place = _place(facts.get("_p", ""))
@@ -126,9 +109,9 @@ def _load(path: Path, position: str | None, library: Any) -> Iterator[Trial | Sk
     )
 
 
-def _decode(path: Path, library: Any) -> Any:
+def _decode(path: Path) -> Any:
     try:
-        return library.read(path, lenient=True)
+        return actfast.read(path, lenient=True)
     except Exception as error:
         raise Unusable(Reason.FILE_UNREADABLE, f"{type(error).__name__}: {error}"[:200]) from error
     except BaseException as error:

@@ -11,11 +11,10 @@ Source: the data set's page; Yu, Jang, Xiong, Frontiers in Aging Neuroscience 13
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import openpyxl
 
 from fallrisk_assets.recordings.folders import files_in, folders_in, root_of
 from fallrisk_assets.recordings.number_table import column_numbers, read_bytes, read_numbers, split_header
@@ -23,7 +22,6 @@ from fallrisk_assets.recordings.reasons import Reason, Unusable
 from fallrisk_assets.recordings.recording import Skipped, Source, Trial
 from fallrisk_assets.recordings.timing import increasing, to_us
 
-REQUIREMENT = "openpyxl>=3.1"
 #: Tasks 20 to 34 are the falls F01 to F15; the others are daily activities.
 FALL_TASKS = range(20, 35)
 SENSOR_COLUMNS = ("TimeStamp(s)", "FrameCounter", "AccX", "AccY", "AccZ", "GyrX", "GyrY", "GyrZ")
@@ -50,18 +48,12 @@ class _Labels:
 
 
 def sources(folder: Path, position: str | None) -> list[Source]:
-    """For each person the label sheet, then the recordings.
-
-    Raises:
-        ModuleNotFoundError: Label sheets are Excel files and there is no library to read them.
-    """
+    """For each person the label sheet, then the recordings."""
     root = root_of(
         folder, lambda path: _part(path, "sensor_data") is not None, "KFall", "a folder sensor_data"
     )
     sensors, sheets = _part(root, "sensor_data"), _part(root, "label_data")
     assert sensors is not None
-    if sheets is not None:
-        _library()
     found = []
     for person in folders_in(sensors):
         if not _FOLDER.fullmatch(person.name):
@@ -76,15 +68,6 @@ def sources(folder: Path, position: str | None) -> list[Source]:
 def _part(root: Path, name: str) -> Path | None:
     """The folder `sensor_data` or `label_data`, also as the archive names it (`sensor_data_new`)."""
     return next((path for path in folders_in(root) if path.name.lower().startswith(name)), None)
-
-
-def _library() -> Any:
-    try:
-        return import_module("openpyxl")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"KFall's label sheets are Excel files: install {REQUIREMENT} to read them", name="openpyxl"
-        ) from error
 
 
 def _label_source(root: Path, subject: str, sheet: Path, labels: _Labels) -> Source:
@@ -104,9 +87,8 @@ def _label_source(root: Path, subject: str, sheet: Path, labels: _Labels) -> Sou
 
 
 def _cells(sheet: Path) -> list[Sequence[object]]:
-    library = _library()
     try:
-        book = library.load_workbook(sheet, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(sheet, read_only=True, data_only=True)
         try:
             return [tuple(row) for row in book.worksheets[0].iter_rows(values_only=True)]
         finally:

@@ -135,7 +135,6 @@ def read_dataset(name: str, folder: Path, position: str | None = None) -> Iterat
     Raises:
         ValueError: Unknown name or position (at once, not when iterating).
         FileNotFoundError: The folder does not hold the data set (likewise).
-        ModuleNotFoundError: The data set needs a library that is not installed (likewise).
     """
     dataset = dataset_of(name, position)
     if not folder.is_dir():

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import astuple
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,6 @@ def sisfall(root: Path) -> list[Path]:
 
 
 def kfall(root: Path) -> list[Path]:
-    if find_spec("openpyxl") is None:
-        made.kfall(root, 6, subject="SA07")
-        return [made.kfall(root)]
     made.kfall(root, 6)
     sheet = made.xlsx(root / "label_data" / "SA06_label.xlsx", made.KFALL_LABELS)
     return [made.kfall(root), sheet]

@@ -1,6 +1,5 @@
 """Each published layout, with its traps planted, is read back to the physical values that went in."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,6 @@ from fallrisk_assets.risk.contract import POSITIONS
 from fallrisk_assets_tests.recordings import published as made
 from fallrisk_assets_tests.recordings.published import read, skips, trials
 
-needs_openpyxl = pytest.mark.skipif(
-    find_spec("openpyxl") is None, reason=f"label sheets need {kfall_reader.REQUIREMENT}"
-)
-
 
 def close(found: np.ndarray, wanted: np.ndarray, within: float) -> bool:
     return found.shape == wanted.shape and float(np.abs(found - wanted).max()) <= within
@@ -27,8 +22,6 @@ def close(found: np.ndarray, wanted: np.ndarray, within: float) -> bool:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_folder_that_does_not_hold_the_set_is_refused_at_once(name: str, tmp_path: Path) -> None:
-    if name == "axivity":
-        pytest.importorskip("actfast")
     with pytest.raises(FileNotFoundError, match="is missing"):
         read_dataset(name, tmp_path)
     with pytest.raises(FileNotFoundError, match="is not a folder"):
@@ -161,7 +154,6 @@ def test_label_rows_that_make_no_sense_are_reported_and_the_rest_is_read() -> No
     assert "row 5: task F03, trial 1" in skipped[0][1]
 
 
-@needs_openpyxl
 def test_kfall_impacts_are_found_by_the_frame_counter(tmp_path: Path) -> None:
     made.kfall(tmp_path, 20, 1)
     made.kfall(tmp_path, 20, 2, first_frame=0)
@@ -180,7 +172,6 @@ def test_kfall_impacts_are_found_by_the_frame_counter(tmp_path: Path) -> None:
     assert close(first.gyro_dps, motion.gyro_dps, 1e-4)
 
 
-@needs_openpyxl
 def test_kfall_labels_that_are_missing_or_outside_are_said_and_the_fall_is_kept(tmp_path: Path) -> None:
     made.kfall(tmp_path, 20, 1)
     made.kfall(tmp_path, 20, 3)
@@ -200,23 +191,12 @@ def test_kfall_labels_that_are_missing_or_outside_are_said_and_the_fall_is_kept(
     assert all(t.is_fall and t.impact_us is None for t in trials(found).values())
 
 
-@needs_openpyxl
 def test_a_sheet_that_is_no_sheet_is_reported_and_recordings_are_read(tmp_path: Path) -> None:
     made.kfall(tmp_path)
     made.write(tmp_path / "label_data" / "SA06_label.xlsx", "not a zip")
     found = read("kfall", tmp_path)
     assert skips(found) == [("label_data/SA06_label.xlsx", "FILE_UNREADABLE")]
     assert list(trials(found)) == ["SA06/T20R01 lowback"]
-
-
-def test_without_a_library_for_sheets_the_requirement_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made.kfall(tmp_path)
-    (tmp_path / "label_data").mkdir()
-    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(ModuleNotFoundError, match=r"install openpyxl>=3\.1"):
-        read_dataset("kfall", tmp_path)
 
 
 def test_a_kfall_file_of_another_person_or_without_a_column_is_left_out(tmp_path: Path) -> None:

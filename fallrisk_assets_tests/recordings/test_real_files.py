@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fallrisk_assets.recordings.axivity import HEADER_BYTES, bad_blocks
-from fallrisk_assets.recordings.recording import Skipped, Trial, read_dataset
+from fallrisk_assets.recordings.recording import Skipped, Trial
 from fallrisk_assets_tests.recordings.published import read, skips, trials
 
 SHARED = Path(os.environ.get("FALLRISK_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -79,7 +79,6 @@ def test_six_bad_blocks_are_told_by_their_checksums() -> None:
 
 @needs_devices
 def test_six_bad_blocks_are_six_reported_blocks_and_the_others_are_read() -> None:
-    pytest.importorskip("actfast")
     found = read("axivity", DEVICES)
     blocks = [s for s in found if isinstance(s, Skipped) and s.reason == "BLOCK_CORRUPTED"]
     numbers = [int(s.detail.split()[1]) for s in blocks]
@@ -96,7 +95,6 @@ def test_six_bad_blocks_are_six_reported_blocks_and_the_others_are_read() -> Non
 
 @needs_devices
 def test_a_device_file_that_does_not_tell_its_position_needs_to_be_told() -> None:
-    pytest.importorskip("actfast")
     assert ("ax6_testfile.cwa", "POSITION_UNKNOWN") in skips(read("axivity", DEVICES))
     found = read("axivity", DEVICES, "waist")
     assert ("ax3_testfile.cwa", "POSITION_NOT_RECORDED") in skips(found)
@@ -105,7 +103,6 @@ def test_a_device_file_that_does_not_tell_its_position_needs_to_be_told() -> Non
 
 @needs_devices
 def test_a_device_file_that_is_cut_short_or_garbled_is_reported_and_does_not_raise(tmp_path: Path) -> None:
-    pytest.importorskip("actfast")
     whole = (DEVICES / "ax3_testfile.cwa").read_bytes()
     rng = np.random.default_rng(0)
     for number in range(30):
@@ -122,12 +119,3 @@ def test_a_device_file_that_is_cut_short_or_garbled_is_reported_and_does_not_rai
         f"{t.name}.cwa" for t in found if isinstance(t, Trial)
     }
     assert read_or_told == {path.name for path in tmp_path.iterdir()}
-
-
-def test_without_the_decoder_the_requirement_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "one.cwa").write_bytes(b"MD")
-    monkeypatch.setitem(__import__("sys").modules, "actfast", None)
-    with pytest.raises(ModuleNotFoundError, match=r"install actfast>=1\.3"):
-        read_dataset("axivity", tmp_path)
