@@ -1,19 +1,17 @@
 """The fall-risk index of a patient-day: the probability of a fall within 12 months, as a readable sum.
 
 The logit is the reference intercept plus one term for each piece of history and each measure of gait,
-centred on the reference population (`index_model`). What is not known adds nothing to the sum, because
-the average person's term is zero, but widens the interval: unknown is not absent. A day without ground
-(nobody wore the device) has no number.
+centred on the reference population (`index_model`). What is not known adds no term of its own, because the
+average person's term is zero, but widens the interval: unknown is not absent. A day without ground (nobody
+wore the device) has no number.
 
 Intended use: decision support for staff. Not a diagnosis.
 """
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-
-import numpy as np
 
 from fallrisk_assets.risk import index_model as model
 
@@ -23,8 +21,22 @@ NOT_WORN = "NOT_WORN"
 TOO_LITTLE_WEAR = "TOO_LITTLE_WEAR"
 NO_HISTORY_AND_NO_GAIT = "NO_HISTORY_AND_NO_GAIT"
 UNKNOWN_PATIENT = "UNKNOWN_PATIENT"
-INDEX_REASONS = (NOT_WORN, TOO_LITTLE_WEAR, NO_HISTORY_AND_NO_GAIT, UNKNOWN_PATIENT)
+TOO_YOUNG = "TOO_YOUNG"
+IMPLAUSIBLE_INPUT = "IMPLAUSIBLE_INPUT"
+INDEX_REASONS = (
+    NOT_WORN,
+    TOO_LITTLE_WEAR,
+    NO_HISTORY_AND_NO_GAIT,
+    UNKNOWN_PATIENT,
+    TOO_YOUNG,
+    IMPLAUSIBLE_INPUT,
+)
+BASE = "base"
+NOT_KNOWN = "not_known"
+"""Component of what nobody asked or measured: it brings the probability to its mean over all answers."""
+
 _DECIMALS = 6
+_AMOUNTS = {term.name for term in model.GAIT_TERMS if term.amount}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,12 @@ class History:
         """How many answers there are."""
         return sum(getattr(self, f.name) is not None for f in fields(self))
 
+    @property
+    def plausible(self) -> bool:
+        """Whether every count that is known is a number, and not below zero."""
+        counts = (self.falls_past_12_months, self.medicine_count)
+        return all(n is None or (math.isfinite(n) and n >= 0) for n in counts)
+
 
 @dataclass(frozen=True, slots=True)
 class Gait:
@@ -55,6 +73,7 @@ class Gait:
     cadence_spm: float | None = None
     stride_time_cv: float | None = None
     stride_regularity: float | None = None
+    sit_to_stands: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,85 +121,143 @@ def _not_scored(reason: str) -> Index:
     return Index(NOT_SCORED, reason, None, None, None, NOT_SCORED, None, {})
 
 
-def _clinical(history: History) -> tuple[dict[str, float], float, float, float]:
-    """Terms, variance of known, variance of unknown, and reference variance of what is known."""
-    terms: dict[str, float] = {}
-    known_var = unknown_var = seen = 0.0
+@dataclass(slots=True)
+class _Sum:
+    """Terms of one block (history or gait) and what they leave open.
+
+    Attributes:
+        terms: Name → contribution.
+        variance: Of the contributions: published intervals, and what a short day leaves open.
+        missing: Reference spreads (standard deviations) of terms without an answer.
+        seen: Reference variance that was observed.
+        total: Reference variance of all terms.
+    """
+
+    terms: dict[str, float]
+    missing: list[float]
+    variance: float = 0.0
+    seen: float = 0.0
+    total: float = 0.0
+
+    def missing_variance(self, correlation: float) -> float:
+        """Variance of the sum of the missing terms, which are correlated."""
+        return _sum_variance(self.missing, correlation)
+
+
+def _sum_variance(spreads: Sequence[float], correlation: float) -> float:
+    squares = math.fsum(s * s for s in spreads)
+    return (1.0 - correlation) * squares + correlation * math.fsum(spreads) ** 2
+
+
+def _clinical(history: History) -> _Sum:
+    found = _Sum({}, [])
     for term in model.YES_NO_TERMS:
         answer = getattr(history, term.name)
-        spread = term.weight**2 * term.prevalence * (1.0 - term.prevalence)
+        found.total += term.spread**2
         if answer is None:
-            unknown_var += spread
+            found.missing.append(term.spread)
             continue
         distance = float(bool(answer)) - term.prevalence
-        terms[term.name] = term.weight * distance
-        known_var += (model.CLINICAL_SHRINKAGE * term.se_log * distance) ** 2
-        seen += spread
-    weight = model.CLINICAL_SHRINKAGE * math.log(model.MEDICINE_ODDS_RATIO)
-    spread = (weight * model.MEDICINE_SD) ** 2
+        found.terms[term.name] = term.weight * distance
+        found.variance += (term.weight_se * distance) ** 2
+        found.seen += term.spread**2
+    found.total += model.MEDICINE_SPREAD**2
     if history.medicine_count is None:
-        unknown_var += spread
+        found.missing.append(model.MEDICINE_SPREAD)
     else:
         distance = min(history.medicine_count, model.MEDICINE_MOST) - model.MEDICINE_MEAN
-        terms["medicine_count"] = weight * distance
-        known_var += (model.CLINICAL_SHRINKAGE * model.MEDICINE_SE_LOG * distance) ** 2
-        seen += spread
-    return terms, known_var, unknown_var, seen
+        found.terms["medicine_count"] = model.MEDICINE_WEIGHT * distance
+        found.variance += (model.MEDICINE_WEIGHT_SE * distance) ** 2
+        found.seen += model.MEDICINE_SPREAD**2
+    return found
 
 
-def _gait(gait: Gait) -> tuple[dict[str, float], float, float]:
-    """Terms, variance of what the day leaves open, and reference variance of what is known."""
-    terms: dict[str, float] = {}
-    open_var = seen = 0.0
-    walking = gait.walking_minutes
-    wear_trust = gait.wear_minutes / (gait.wear_minutes + model.HALF_WEAR_MINUTES)
+def gait_z(term: model.GaitTerm, gait: Gait) -> float | None:
+    """Distance of a day's measure from the reference in standard deviations, within `MOST_SD`.
+
+    Amounts of a day that was worn for less than `WAKING_MINUTES` are scaled up to it: little wear is not
+    little walking.
+
+    Returns:
+        None where the day does not tell: not measured, not finite, not possible for a person, or (a quality
+        of walking) hardly any walking.
+    """
+    value, walking = getattr(gait, term.name), gait.walking_minutes
+    if value is None or not math.isfinite(value) or not term.least <= value <= term.most:
+        return None
+    if term.amount:
+        value *= model.WAKING_MINUTES / min(gait.wear_minutes, model.WAKING_MINUTES)
+    elif walking is None or not math.isfinite(walking) or walking < model.LEAST_WALKING_MINUTES:
+        return None
+    scaled = math.log(max(value, 1e-3)) if term.logarithmic else value
+    return min(model.MOST_SD, max(-model.MOST_SD, (scaled - term.mean) / term.sd))
+
+
+def _gait(gait: Gait) -> _Sum:
+    found = _Sum({}, [])
     for term in model.GAIT_TERMS:
-        value = getattr(gait, term.name)
-        spread = term.weight**2
-        of_walking = term.name != "walking_minutes"
-        little = of_walking and (walking is None or walking < model.LEAST_WALKING_MINUTES)
-        if value is None or not math.isfinite(value) or little:
-            open_var += spread
+        spread = abs(term.weight)
+        found.total += spread**2
+        z = gait_z(term, gait)
+        if z is None:
+            found.missing.append(spread)
             continue
-        trust = wear_trust
-        if of_walking and walking is not None:
-            trust = walking / (walking + model.HALF_WALKING_MINUTES)
-        scaled = math.log(max(value, 1e-3)) if term.logarithmic else value
-        z = min(model.MOST_SD, max(-model.MOST_SD, (scaled - term.mean) / term.sd))
-        terms[term.name] = term.weight * z * trust
-        open_var += spread * (1.0 - trust)
-        seen += spread * trust
-    return terms, open_var, seen
+        seen = gait.wear_minutes if term.amount else float(gait.walking_minutes or 0.0)
+        half = model.HALF_WEAR_MINUTES if term.amount else model.HALF_WALKING_MINUTES
+        trust = seen / (seen + half)
+        found.terms[term.name] = term.weight * z * trust
+        found.variance += (model.GAIT_RELATIVE_SE * found.terms[term.name]) ** 2
+        found.variance += spread**2 * (1.0 - trust)
+        found.seen += spread**2 * trust
+    return found
 
 
-def fall_risk_index(history: History | None, gait: Gait | None) -> Index:
+def reason_against(history: History | None, gait: Gait | None, age_years: int | None) -> str | None:
+    """Return why a patient-day must not be scored, None if it may be as far as its inputs can tell."""
+    if history is None:
+        return UNKNOWN_PATIENT
+    if age_years is not None and age_years < model.LEAST_AGE_YEARS:
+        return TOO_YOUNG
+    if gait is None or gait.wear_minutes == 0.0:
+        return NOT_WORN
+    if not 0.0 < gait.wear_minutes <= model.MOST_WEAR_MINUTES or not history.plausible:
+        return IMPLAUSIBLE_INPUT
+    return TOO_LITTLE_WEAR if gait.wear_minutes < model.LEAST_WEAR_MINUTES else None
+
+
+def fall_risk_index(history: History | None, gait: Gait | None, age_years: int | None = None) -> Index:
     """Index of one patient-day.
 
     Args:
         history: The clinic's record, or None if the patient is not in it.
         gait: The day's wear and gait, or None if no sample came.
+        age_years: Age on the day; None if it is not known.
 
     Returns:
         The index, or NOT_SCORED with its reason and without any number.
 
-    Source: `index_model`.
+    Source: `index_model`. What is not known is averaged over: the mean of a logistic function of a normal
+    variable is nearly the logistic of its mean divided by sqrt(1 + pi v / 8) (MacKay, Neural Comput 1992,
+    4:720), so that people of whom nothing is known have the base rate.
     """
-    if history is None:
-        return _not_scored(UNKNOWN_PATIENT)
-    if gait is None or gait.wear_minutes <= 0.0:
-        return _not_scored(NOT_WORN)
-    if gait.wear_minutes < model.LEAST_WEAR_MINUTES:
-        return _not_scored(TOO_LITTLE_WEAR)
-    clinical, known_var, unknown_var, seen_clinical = _clinical(history)
-    walked, open_var, seen_gait = _gait(gait)
-    if history.known == 0 and set(walked) <= {"walking_minutes"}:
+    if (reason := reason_against(history, gait, age_years)) is not None:
+        return _not_scored(reason)
+    assert history is not None
+    assert gait is not None
+    clinical, walked = _clinical(history), _gait(gait)
+    if history.known == 0 and set(walked.terms) <= _AMOUNTS:
         return _not_scored(NO_HISTORY_AND_NO_GAIT)
-    components = {"base": model.INTERCEPT, **clinical, **walked}
+    components = {BASE: model.INTERCEPT, **clinical.terms, **walked.terms}
+    missing = clinical.missing_variance(model.CLINICAL_CORRELATION)
+    missing += walked.missing_variance(model.GAIT_CORRELATION)
+    if missing:
+        given = math.fsum(components.values())
+        components[NOT_KNOWN] = given / math.sqrt(1.0 + math.pi * missing / 8.0) - given
     components = {name: round(value, _DECIMALS) + 0.0 for name, value in components.items()}
     logit = math.fsum(components.values())
-    half = model.INTERVAL_Z * math.sqrt(model.BASE_RATE_SE**2 + known_var + unknown_var + open_var)
+    variance = model.BASE_RATE_SE**2 + clinical.variance + walked.variance + missing
+    half = model.INTERVAL_Z * math.sqrt(variance)
     probability = logistic(logit)
-    total = seen_clinical + seen_gait + unknown_var + open_var
     return Index(
         SCORED,
         None,
@@ -188,29 +265,6 @@ def fall_risk_index(history: History | None, gait: Gait | None) -> Index:
         logistic(logit - half),
         logistic(logit + half),
         band_of(probability),
-        (seen_clinical + seen_gait) / total,
+        (clinical.seen + walked.seen) / (clinical.total + walked.total),
         components,
     )
-
-
-def reference_population(n: int, seed: int) -> list[tuple[History, Gait]]:
-    """Draw people of the reference population: every factor at its prevalence, gait at its reference.
-
-    Used to freeze the intercept and the cut-points, and to test them.
-    """
-    rng = np.random.default_rng(seed)
-    yes = {t.name: rng.random(n) < t.prevalence for t in model.YES_NO_TERMS}
-    shape = (model.MEDICINE_MEAN / model.MEDICINE_SD) ** 2
-    medicines = np.round(rng.gamma(shape, model.MEDICINE_MEAN / shape, n)).astype(int)
-    z = rng.standard_normal((n, len(model.GAIT_TERMS)))
-    people = []
-    for i in range(n):
-        answers = {name: bool(v[i]) for name, v in yes.items()}
-        falls = int(answers.pop("falls_past_12_months"))
-        measures = {
-            t.name: float(math.exp(t.mean + t.sd * z[i, k]) if t.logarithmic else t.mean + t.sd * z[i, k])
-            for k, t in enumerate(model.GAIT_TERMS)
-        }
-        history = History(falls_past_12_months=falls, medicine_count=int(medicines[i]), **answers)
-        people.append((history, Gait(wear_minutes=840.0, **measures)))
-    return people
