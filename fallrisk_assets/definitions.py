@@ -20,6 +20,7 @@ from fallrisk_assets.jobs import partitioned_jobs
 from fallrisk_assets.maintenance import lake_maintenance
 from fallrisk_assets.mobility import assets as mobility
 from fallrisk_assets.risk import assets as risk
+from fallrisk_assets.risk import index_assets as risk_index
 from fallrisk_assets.schedules import (
     close_the_day,
     fill_silent_hours,
@@ -32,7 +33,17 @@ from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
 
-DOMAINS: tuple[ModuleType, ...] = (telemetry, mobility, risk, alerts, clinic, fhir, warehouse, dashboards)
+DOMAINS: tuple[ModuleType, ...] = (
+    telemetry,
+    mobility,
+    risk,
+    risk_index,
+    alerts,
+    clinic,
+    fhir,
+    warehouse,
+    dashboards,
+)
 
 
 def build_defs(

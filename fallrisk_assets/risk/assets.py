@@ -1,7 +1,7 @@
-"""The risk domain as assets: falls and window scores by the hour, the 12-month index by the day.
+"""The risk domain as hourly assets: falls and window scores.
 
-Here: the Dagster skin, and what is read from the lake in which order. Not here: how
-falls are found, windows scored, indices added up.
+Here: the Dagster skin, and what is read from the lake in which order. Not here: how falls are found and
+windows scored; the 12-month index by the day (`index_assets.py`).
 """
 
 import datetime as dt
@@ -12,21 +12,17 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fallrisk_assets.clinic.contract import Patients
-from fallrisk_assets.clinic.identity import current_patients
-from fallrisk_assets.clinic.snapshots import snapshots
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.files import combined_hash, written_schema
 from fallrisk_assets.lake.tables import DataFile
-from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
+from fallrisk_assets.mobility.contract import WindowFeatures
 from fallrisk_assets.mobility.samples import split_devices
-from fallrisk_assets.partitions import daily, hourly, previous_key, window_of
+from fallrisk_assets.partitions import hourly, previous_key, window_of
 from fallrisk_assets.previews import as_markdown
 from fallrisk_assets.publishing import contract_asset, show, show_bars
-from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, WindowScores
+from fallrisk_assets.risk.contract import FallEvents, WindowScores
 from fallrisk_assets.risk.detector import LOOKBACK_S, released_model
 from fallrisk_assets.risk.falls import SAMPLE_COLUMNS, device_falls
-from fallrisk_assets.risk.patient_index import index_table
 from fallrisk_assets.risk.preview import fall_svg
 from fallrisk_assets.risk.window_scores import INPUTS, score_table
 from fallrisk_assets.risk.window_scores import VERSION as SCORE_VERSION
@@ -222,29 +218,3 @@ def window_scores(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
             bands.update(here)
         show(publication, key, **{f"windows {band}": n for band, n in sorted(bands.items())})
         show_bars(publication, key, in_order(bands), name="windows by band")
-
-
-@contract_asset(
-    FallRiskIndex,
-    partitions_def=daily,
-    group_name="risk",
-    deps=["daily_gait", "patients"],
-)
-def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
-    """One row for each patient who wears a device or should; without ground a reason and no number."""
-    for key in publication.keys:
-        day = window_of(key)[0].date()
-        gait = lake.read(DailyGait, [key])
-        publication.note_input(key, DailyGait.spec.identifier, lake.ledger.get(DailyGait, key).content_hash)
-        received = snapshots(lake, Patients, key)
-        for used in sorted({str(d) for d in received["snapshot_date"].to_pylist()}):
-            entry = lake.ledger.get(Patients, used)
-            publication.note_input(key, f"{Patients.spec.identifier} {used}", entry.content_hash)
-        table = index_table(current_patients(received, day), gait, day)
-        publication.add(key, table)
-        counts = Counter(table["band"].to_pylist())
-        reasons = Counter(r for r in table["reason"].to_pylist() if r)
-        show(publication, key, **{f"patients {band}": n for band, n in sorted(counts.items())})
-        show(publication, key, **{f"not scored: {reason}": n for reason, n in sorted(reasons.items())})
-        show_bars(publication, key, dict(sorted(counts.items())), name="patients by band")
-        context.log.info("%s: index of %s patients", key, table.num_rows)

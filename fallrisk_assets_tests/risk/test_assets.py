@@ -9,8 +9,9 @@ from fallrisk_assets.contract import conform
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import device_bucket, hour_key, window_of
 from fallrisk_assets.risk import synthetic_motion as motion
-from fallrisk_assets.risk.assets import fall_events, fall_risk_index, window_scores
+from fallrisk_assets.risk.assets import fall_events, window_scores
 from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.risk.index_assets import fall_risk_index
 from fallrisk_assets.telemetry.contract import Telemetry
 from fallrisk_assets.telemetry.ingest import STATE_FACT, TAIL_FACT
 
