@@ -7,7 +7,7 @@ Belongs here: falls, device states and index to observations and clears. Does no
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
@@ -23,6 +23,7 @@ from fallrisk_assets.alerts.rules import (
     INDEX_LEVEL,
     IndexThresholds,
 )
+from fallrisk_assets.risk.baseline import baseline_values
 
 _OF_STATE = {
     "SILENT": DEVICE_SILENT,
@@ -86,24 +87,25 @@ def index_observations(
 ) -> Iterator[Observation]:
     """Observations and clears of the 12-month index, by level and by change against the person's baseline.
 
-    The baseline of a day is the median of the person's scored days in the `baseline_days` that end
-    `baseline_gap_days` before it; with fewer than `baseline_min_days` of them change is not judged. A day
-    that is NOT_SCORED says nothing: it neither alerts nor clears.
+    The baseline of a day is the one of `fall_risk_trend`: the median of the person's scored days in the
+    `baseline_days` that end `baseline_gap_days` before it; with fewer than `baseline_min_days` of them change
+    is not judged. Days of another model version are not compared: the day after a new version is nobody's
+    change. A day that is NOT_SCORED says nothing: it neither alerts nor clears.
 
     Args:
-        index: `fall_risk_index`; columns patient_id, day, probability_12m, status. Needs the days before
-            `first` that the baseline reaches back to.
+        index: `fall_risk_index`; columns patient_id, day, probability_12m, status, model_version. Needs the
+            days before `first` that the baseline reaches back to.
         first: first day to judge.
         last: last day to judge.
         thresholds: see `IndexThresholds`.
     """
     t = thresholds or IndexThresholds()
-    by_patient: dict[str, dict[date, float]] = defaultdict(dict)
-    names = ["patient_id", "day", "probability_12m", "status"]
-    for patient, day, p, status in zip(*(index[name].to_pylist() for name in names), strict=True):
+    by_version: dict[tuple[str, str], dict[date, float]] = defaultdict(dict)
+    names = ["patient_id", "day", "probability_12m", "status", "model_version"]
+    for patient, day, p, status, version in zip(*(index[name].to_pylist() for name in names), strict=True):
         if status == "SCORED" and p is not None:
-            by_patient[patient][day] = p
-    for patient, days in sorted(by_patient.items()):
+            by_version[patient, version][day] = p
+    for (patient, _), days in sorted(by_version.items()):
         for day, p in sorted(days.items()):
             if not first <= day <= last:
                 continue
@@ -113,9 +115,7 @@ def index_observations(
                 yield Observation(at, INDEX_LEVEL, f"{source}|level", patient)
             elif p < t.level_clear:
                 yield Observation(at, INDEX_LEVEL, f"{source}|clear", patient, clear=True)
-            newest = day - timedelta(days=t.baseline_gap_days)
-            oldest = newest - timedelta(days=t.baseline_days)
-            before = [v for d, v in days.items() if oldest < d <= newest]
+            before = baseline_values(days, day, n_days=t.baseline_days, gap_days=t.baseline_gap_days)
             if len(before) < t.baseline_min_days:
                 continue
             change = p - statistics.median(before)

@@ -8,6 +8,8 @@ change. Does not belong here: how a rule is folded over time (`episodes`) or who
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fallrisk_assets.risk.baseline import BASELINE_DAYS, BASELINE_GAP_DAYS, BASELINE_MIN_DAYS
+
 SEVERITIES = ("low", "medium", "high", "critical")
 
 OPEN, ACKNOWLEDGED, ASSIGNED, SNOOZED = "OPEN", "ACKNOWLEDGED", "ASSIGNED", "SNOOZED"
@@ -142,16 +144,16 @@ class IndexThresholds:
     """When the 12-month fall probability alerts; all are probabilities 0 to 1.
 
     A condition clears only below its `clear` value: between the two nothing changes, so that an index that
-    hovers at the threshold is one alert.
+    hovers at the threshold is one alert. What a baseline is, `risk/baseline.py` says.
     """
 
     level: float = 0.50
     level_clear: float = 0.45
     change: float = 0.15
     change_clear: float = 0.10
-    baseline_days: int = 28
-    baseline_gap_days: int = 3
-    baseline_min_days: int = 7
+    baseline_days: int = BASELINE_DAYS
+    baseline_gap_days: int = BASELINE_GAP_DAYS
+    baseline_min_days: int = BASELINE_MIN_DAYS
 
 
 @dataclass(frozen=True)

@@ -139,3 +139,73 @@ class FallRiskIndex(Contract):
     )
     model_version: String = column(11, "Version of the index's numbers")
     input_hash: String = column(12, "sha256 of the history and gait that went in", matches=r"[0-9a-f]{64}")
+
+
+@table(
+    name="fall_risk_trend",
+    namespace="curated",
+    grain="one row per patient and local day with a row of the index",
+    key=("patient_id", "day"),
+    slice_column="day",
+    slicing="day",
+    person="patient_id",
+    sort=("patient_id",),
+    rules=(
+        Rule("change_lower", "le", "change", "INTERVAL_ABOVE_CHANGE"),
+        Rule("change_upper", "ge", "change", "INTERVAL_BELOW_CHANGE"),
+    ),
+)
+class FallRiskTrend(Contract):
+    """How a person's 12-month index moves: smoothed, and against the person's own baseline.
+
+    Days without a number are left out, never taken for zero; only days of the same model version count.
+    """
+
+    patient_id: String = column(1, "Wearables' id of the patient", pii="pseudonym")
+    day: Date = column(2, "UTC day in which the patient's local day ends")
+    probability_7d: Float64 = column(
+        3,
+        "Mean of the last 7 days' indices on the logit scale; null below 3 scored days",
+        unit="1",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
+        le=1,
+    )
+    days_7d: Int32 = column(4, "Scored days among the last 7", ge=0, le=7)
+    probability_28d: Float64 = column(
+        5,
+        "Mean of the last 28 days' indices on the logit scale; null below 7 scored days",
+        unit="1",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
+        le=1,
+    )
+    days_28d: Int32 = column(6, "Scored days among the last 28", ge=0, le=28)
+    baseline_12m: Float64 = column(
+        7,
+        "Median of the scored days in the 28 days that end 3 days before; null below 7 of them",
+        unit="1",
+        pii="sensitive",
+        nullable=True,
+        ge=0,
+        le=1,
+    )
+    baseline_days: Int32 = column(8, "Scored days in the baseline", ge=0, le=28)
+    change: Float64 = column(
+        9, "The day's probability minus the baseline", unit="1", pii="sensitive", nullable=True, ge=-1, le=1
+    )
+    change_lower: Float64 = column(
+        10, "Lower end of the change's 90 % interval", unit="1", pii="sensitive", nullable=True
+    )
+    change_upper: Float64 = column(11, "Upper end", unit="1", pii="sensitive", nullable=True)
+    trend: String = column(
+        12,
+        "RISING or FALLING where the interval excludes 0 and the change is at least 0.03",
+        pii="sensitive",
+        isin=("RISING", "FALLING", "STEADY", "NOT_JUDGED"),
+    )
+    reason: String = column(13, "Why the change is not judged", nullable=True, matches=r"[A-Z][A-Z_]+")
+    model_version: String = column(14, "Version of the index's numbers, of all the days that count")
+    input_hash: String = column(15, "sha256 of the days and indices that went in", matches=r"[0-9a-f]{64}")

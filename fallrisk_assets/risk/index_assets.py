@@ -4,19 +4,29 @@ Here: the Dagster skin, and what is read from the lake in which order. Not here:
 (`index.py`).
 """
 
+import datetime as dt
 from collections import Counter
 
 import dagster as dg
+import pyarrow as pa
 
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
 from fallrisk_assets.clinic.snapshots import snapshots
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.mobility.contract import DailyGait
-from fallrisk_assets.partitions import daily, window_of
+from fallrisk_assets.partitions import daily, day_key, window_of
 from fallrisk_assets.publishing import contract_asset, show, show_bars
-from fallrisk_assets.risk.contract import FallRiskIndex
+from fallrisk_assets.risk.contract import FallRiskIndex, FallRiskTrend
 from fallrisk_assets.risk.patient_index import index_table
+from fallrisk_assets.risk.trend import LOOK_BACK_DAYS, trend_table
+
+_INDEX_HISTORY = dg.AssetDep(
+    "fall_risk_index",
+    partition_mapping=dg.TimeWindowPartitionMapping(
+        start_offset=-LOOK_BACK_DAYS, end_offset=0, allow_nonexistent_upstream_partitions=True
+    ),
+)
 
 
 @contract_asset(
@@ -43,3 +53,37 @@ def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: 
         show(publication, key, **{f"not scored: {reason}": n for reason, n in sorted(reasons.items())})
         show_bars(publication, key, dict(sorted(counts.items())), name="patients by band")
         context.log.info("%s: index of %s patients", key, table.num_rows)
+
+
+def _days_until(key: str, n_days: int) -> list[str]:
+    """Return the keys of the `n_days` before a day and of the day itself."""
+    day = window_of(key)[0].date()
+    return [day_key(day - dt.timedelta(days=before)) for before in range(n_days, -1, -1)]
+
+
+def _index_until(lake: Lake, publication: Publication, key: str) -> pa.Table:
+    """Read the index of a day and of the days that its trend looks back to; days never made are left out.
+
+    Raises:
+        MissingPartition: the day itself was not published.
+    """
+    lake.ledger.get(FallRiskIndex, key)
+    keys = _days_until(key, LOOK_BACK_DAYS)
+    for used, entry in lake.ledger.find_all(FallRiskIndex, keys).items():
+        if entry is not None:
+            publication.note_input(key, f"{FallRiskIndex.spec.identifier} {used}", entry.content_hash)
+    columns = ["patient_id", "day", "probability_12m", "status", "band", "model_version"]
+    return lake.read(FallRiskIndex, keys, columns=columns, optional=True)
+
+
+@contract_asset(FallRiskTrend, partitions_def=daily, group_name="risk", deps=[_INDEX_HISTORY])
+def fall_risk_trend(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """One row for each patient with an index row of the day: the week, four weeks, and the own baseline."""
+    for key in publication.keys:
+        table = trend_table(_index_until(lake, publication, key), window_of(key)[0].date())
+        publication.add(key, table)
+        trends = dict(sorted(Counter(table["trend"].to_pylist()).items()))
+        reasons = Counter(r for r in table["reason"].to_pylist() if r)
+        show(publication, key, **{f"not judged: {reason}": n for reason, n in sorted(reasons.items())})
+        show_bars(publication, key, trends, name="patients by trend")
+        context.log.info("%s: trend of %s patients", key, table.num_rows)

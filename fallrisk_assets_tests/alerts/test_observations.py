@@ -10,14 +10,15 @@ from fallrisk_assets.alerts.observations import fall_observations, index_observa
 DAY = date(2026, 2, 20)
 
 
-def index(values: dict[int, float | None]) -> pa.Table:
-    """Index rows by days before `DAY`; None is a day that was not scored."""
+def index(values: dict[int, float | None], new_version_days: int = 99) -> pa.Table:
+    """Index rows by days before `DAY`; None was not scored; older days have an older version."""
     rows = [
         {
             "patient_id": "pt-1",
             "day": DAY - timedelta(days=before),
             "probability_12m": p,
             "status": "NOT_SCORED" if p is None else "SCORED",
+            "model_version": "old" if before >= new_version_days else "new",
         }
         for before, p in values.items()
     ]
@@ -26,6 +27,7 @@ def index(values: dict[int, float | None]) -> pa.Table:
         ("day", pa.date32()),
         ("probability_12m", pa.float64()),
         ("status", pa.string()),
+        ("model_version", pa.string()),
     ]
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
@@ -72,3 +74,10 @@ def test_a_detected_fall_is_critical_from_the_threshold_on(probability: float, s
     )
     (observation,) = fall_observations(falls)
     assert observation.severity == severity
+
+
+def test_a_new_version_of_the_model_is_nobodys_change() -> None:
+    steady_then_higher = {0: 0.40} | dict.fromkeys(range(1, 30), 0.2)
+    assert ("INDEX_CHANGE", False) in told(steady_then_higher)
+    days = index(steady_then_higher, new_version_days=1)
+    assert not {o.rule for o in index_observations(days, first=DAY, last=DAY)} & {"INDEX_CHANGE"}
