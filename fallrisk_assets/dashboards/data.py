@@ -31,6 +31,7 @@ from fallrisk_assets.dashboards.model import (
     Patient,
     Score,
     Signal,
+    Trend,
 )
 from fallrisk_assets.dashboards.quality import build_quality
 from fallrisk_assets.dashboards.reductions import downsample_norm
@@ -56,6 +57,7 @@ def build_day(inputs: DayInputs) -> DayModel:
     alerts = _by_patient(inputs.alerts)
     gait = _by_patient(inputs.daily_gait)
     index = _by_patient(inputs.fall_risk_index)
+    trend = _by_patient(inputs.fall_risk_trend)
     scores = _by_patient(inputs.scores)
     walking = _by_patient(inputs.walking)
     signals = _signals(inputs.fall_events, inputs.samples)
@@ -71,6 +73,7 @@ def build_day(inputs: DayInputs) -> DayModel:
             walking=walking.get(person, []),
             gait=gait.get(person, []),
             index=index.get(person, []),
+            trend=trend.get(person, []),
             falls=None if inputs.fall_events is None else falls.get(person, []),
             alerts=None if inputs.alerts is None else alerts.get(person, []),
             signals=signals,
@@ -130,6 +133,7 @@ def _patient(
     walking: list[dict[str, Any]],
     gait: list[dict[str, Any]],
     index: list[dict[str, Any]],
+    trend: list[dict[str, Any]],
     falls: list[dict[str, Any]] | None,
     alerts: list[dict[str, Any]] | None,
     signals: Mapping[str, Signal],
@@ -144,7 +148,7 @@ def _patient(
     return Patient(
         patient_id=patient_id,
         devices=tuple(sorted(devices, key=natural)),
-        score=_score(index[-1]) if index else None,
+        score=_score(index[-1], trend[-1] if trend else None) if index else None,
         falls=found,
         alerts=None if alerts is None else _fold_alerts(alerts),
         wear_minutes=60.0 * sum(worn) if worn else None,
@@ -162,7 +166,7 @@ def _measured(measure: GaitMeasure, row: dict[str, Any]) -> Measured:
     return Measured(measure.label, measure.unit, None if value is None else value * measure.factor)
 
 
-def _score(row: dict[str, Any]) -> Score:
+def _score(row: dict[str, Any], trend: dict[str, Any] | None) -> Score:
     probability = finite(row.get("probability_12m"))
     status = str(row.get("status") or "NOT_SCORED")
     band = str(row.get("band") or "NOT_SCORED")
@@ -178,6 +182,20 @@ def _score(row: dict[str, Any]) -> Score:
         confidence=confidence if isinstance(confidence, str) else finite(confidence),
         model_version=row.get("model_version"),
         components=parse_components(row.get("components")) if scored else (),
+        trend=None if trend is None else _trend(trend),
+    )
+
+
+def _trend(row: dict[str, Any]) -> Trend:
+    return Trend(
+        week=finite(row.get("probability_7d")),
+        month=finite(row.get("probability_28d")),
+        baseline=finite(row.get("baseline_12m")),
+        change=finite(row.get("change")),
+        change_lower=finite(row.get("change_lower")),
+        change_upper=finite(row.get("change_upper")),
+        direction=str(row.get("trend") or "NOT_JUDGED"),
+        reason=row.get("reason"),
     )
 
 

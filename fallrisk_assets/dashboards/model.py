@@ -66,6 +66,7 @@ class DayInputs:
         walking: `window_features` reduced by `reductions.hourly_walking`.
         daily_gait: rows of `daily_gait`.
         fall_risk_index: rows of `fall_risk_index`.
+        fall_risk_trend: rows of `fall_risk_trend`.
         alerts: rows of `alerts` and `index_alerts` together; several rows of an alert are folded.
         device_states: rows of `device_states`.
         quarantine: `telemetry_quarantine` reduced by `quality.quarantine_counts`.
@@ -84,6 +85,7 @@ class DayInputs:
     walking: pa.Table | None = None
     daily_gait: pa.Table | None = None
     fall_risk_index: pa.Table | None = None
+    fall_risk_trend: pa.Table | None = None
     alerts: pa.Table | None = None
     device_states: pa.Table | None = None
     quarantine: pa.Table | None = None
@@ -104,6 +106,20 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """How the index moves: probabilities in [0, 1]; the change is against the person's own baseline."""
+
+    week: float | None
+    month: float | None
+    baseline: float | None
+    change: float | None
+    change_lower: float | None
+    change_upper: float | None
+    direction: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The 12-month index of one patient; probabilities in [0, 1]."""
 
@@ -116,6 +132,7 @@ class Score:
     confidence: float | str | None
     model_version: str | None
     components: tuple[Component, ...]
+    trend: Trend | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.windows import WindowConfig
 from fallrisk_assets.partitions import hour_key, hours_of_day
-from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, WindowScores
+from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, FallRiskTrend, WindowScores
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
     Telemetry,
@@ -51,6 +51,7 @@ DAILY: tuple[ContractType, ...] = (
     IdentityQuarantine,
     DailyGait,
     FallRiskIndex,
+    FallRiskTrend,
     IndexAlerts,
     FhirResources,
 )
@@ -124,6 +125,7 @@ class DayReader:
             ),
             daily_gait=self._table(DailyGait),
             fall_risk_index=self._table(FallRiskIndex),
+            fall_risk_trend=self._table(FallRiskTrend),
             alerts=self._alerts(),
             device_states=self._table(DeviceStates, ["hour", "device_id", "state", "detail"]),
             quarantine=self._reduced(

@@ -20,6 +20,7 @@ _FILTERS = {
     "long_day": wording.long_day,
     "percent": wording.percent,
     "probability": wording.probability,
+    "points": wording.points,
     "count": wording.count,
     "compact": wording.compact,
     "hours_minutes": wording.hours_minutes,
@@ -68,5 +69,7 @@ def _environment() -> Environment:
         verdict_glyphs=wording.VERDICT_GLYPHS,
         verdict_labels=wording.VERDICT_LABELS,
         reason_meanings=wording.REASON_MEANINGS,
+        trend_labels=wording.TREND_LABELS,
+        no_trend_reasons=wording.NO_TREND_REASONS,
     )
     return environment

@@ -74,11 +74,19 @@ GAIT_LABELS: dict[str, tuple[str, str, float]] = {
 
 COMPONENT_LABELS = {
     "base": "Base",
+    "living_alone": "Lives alone",
     "parkinsons_disease": "Parkinson’s disease",
     "medicine_count": "Number of medicines",
+    "not_known": "Not known",
     **{name: label for name, (label, _, _) in GAIT_LABELS.items()},
 }
-"""Parts of the index whose names do not read well by themselves."""
+"""Parts of the index in words that staff use."""
+
+TREND_LABELS = {"RISING": "▲ rising", "FALLING": "▼ falling", "STEADY": "no clear change"}
+NO_TREND_REASONS = {
+    "DAY_NOT_SCORED": "this day has no index",
+    "SHORT_BASELINE": "fewer than 7 scored days in the four weeks before",
+}
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
@@ -124,6 +132,11 @@ def probability(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return percent(value, 1 if value < 0.0995 else 0)
+
+
+def points(change: float | None) -> str:
+    """Return a difference of two probabilities in percentage points with its sign ("+2.1 points")."""
+    return UNKNOWN if change is None else f"{100 * change:+.1f} points"
 
 
 def count(value: int | None) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fallrisk_assets.dashboards.data import build_day, parse_components
-from fallrisk_assets.dashboards.model import DayInputs
+from fallrisk_assets.dashboards.model import DayInputs, Trend
 from fallrisk_assets.dashboards.quality import quarantine_counts
 from fallrisk_assets.dashboards.reductions import downsample_norm, hourly_scores, hourly_walking
 from fallrisk_assets.dashboards.values import natural
+from fallrisk_assets.risk import index_model
 from fallrisk_assets_tests.dashboards.synthetic_day import (
     DAY,
     HOUR,
@@ -292,3 +294,23 @@ def test_failed_checks_come_first() -> None:
 
 def test_every_patient_of_any_table_is_shown() -> None:
     assert len(build_day(a_day(37)).patients) == len(patients(37))
+
+
+def test_every_part_of_the_index_reads_as_words() -> None:
+    names = [t.name for t in (*index_model.YES_NO_TERMS, *index_model.GAIT_TERMS)]
+    for name in (*names, "base", "medicine_count", "not_known"):
+        (part,) = parse_components(json.dumps({name: 0.5}))
+        assert re.fullmatch(r"[A-Z][^_]+", part.label), name
+
+
+def test_a_trend_of_a_day_without_an_index_is_kept_and_unknown_is_not_zero() -> None:
+    score = {"patient_id": "pt-1", "status": "NOT_SCORED", "band": "NOT_SCORED", "reason": "NOT_WORN"}
+    trend = {"patient_id": "pt-1", "probability_7d": 0.3, "trend": "NOT_JUDGED", "reason": "DAY_NOT_SCORED"}
+    inputs = DayInputs(
+        day=dt.date(2026, 1, 5),
+        fall_risk_index=pa.Table.from_pylist([score]),
+        fall_risk_trend=pa.Table.from_pylist([trend]),
+    )
+    (patient,) = build_day(inputs).patients
+    assert patient.score is not None
+    assert patient.score.trend == Trend(0.3, None, None, None, None, None, "NOT_JUDGED", "DAY_NOT_SCORED")

@@ -6,6 +6,7 @@ import json
 import re
 from html import unescape
 
+import pyarrow as pa
 import pytest
 
 from fallrisk_assets.dashboards import figures
@@ -201,3 +202,18 @@ def test_colours_of_figures_are_those_of_the_style() -> None:
 )
 def test_values_are_written_for_people(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def test_the_page_says_how_the_index_moves_and_when_that_was_not_judged() -> None:
+    day = a_day()
+    assert day.fall_risk_index is not None
+    people = sorted({str(p) for p in day.fall_risk_index["patient_id"].to_pylist()})[:2]
+    moved = {"probability_7d": 0.31, "probability_28d": 0.29, "baseline_12m": 0.28, "change": 0.041}
+    judged = moved | {"change_lower": 0.012, "change_upper": 0.07, "trend": "RISING", "reason": None}
+    short = {"trend": "NOT_JUDGED", "reason": "SHORT_BASELINE"}
+    trends = [{"patient_id": p, **row} for p, row in zip(people, (judged, short), strict=True)]
+    page = render_day(build_day(dataclasses.replace(day, fall_risk_trend=pa.Table.from_pylist(trends))))
+    assert "baseline of 28 %: +4.1 points (interval +1.2 points to +7.0 points)" in page
+    assert "▲ rising" in page
+    assert "Change not judged: fewer than 7 scored days in the four weeks before." in page
+    assert "Over a week –, over four weeks –" in page
