@@ -24,7 +24,8 @@ MAX_PAGE_BYTES = 5_000_000
 _MAX_MAP_DEVICES = 300
 _POOL_FROM = 24
 _RESERVE_BYTES = 2048
-_PLOTLY = "plotly-basic-4.1.1.min.js"
+PLOTLY = "plotly-basic-4.1.1.min.js"
+"""File of plotly.js that is embedded."""
 
 SUMMARY_META = "fallrisk-summary"
 """Name of the meta element that carries a day's key figures for the index."""
@@ -45,9 +46,9 @@ def render_day(model: DayModel) -> str:
     parts = {
         "model": model,
         "quality": model.quality,
-        "overview": _embed(pool, "plot-overview", figures.overview(model.patients)),
+        "overview": embed(pool, "plot-overview", figures.overview(model.patients)),
         "overview_limit": figures.MAX_OVERVIEW_PATIENTS,
-        "refusals": _embed(pool, "plot-refusals", figures.refusals(model.quality.refused or ())),
+        "refusals": embed(pool, "plot-refusals", figures.refusals(model.quality.refused or ())),
         "map_devices": devices[:_MAX_MAP_DEVICES],
         "map_left_out": max(len(devices) - _MAX_MAP_DEVICES, 0),
         "largest_table": max((rows.rows for rows in model.quality.row_counts), default=0),
@@ -56,7 +57,7 @@ def render_day(model: DayModel) -> str:
         "verdicts": VERDICTS,
         "style": static("page.css"),
         "script": static("page.js"),
-        "plotly": static("plotly", _PLOTLY),
+        "plotly": static("plotly", PLOTLY),
     }
     page = template("page.html.j2")
     everyone = len(model.patients)
@@ -131,16 +132,16 @@ def _articles(model: DayModel, pool: FigurePool, budget: int) -> list[Markup]:
 def _figures(patient: Patient, number: int, pool: FigurePool) -> dict[str, Any]:
     components = patient.score.components if patient.score else ()
     return {
-        "timeline": _embed(pool, f"plot-{number}-day", timeline(patient)),
-        "waterfall": _embed(pool, f"plot-{number}-score", figures.waterfall(components)),
+        "timeline": embed(pool, f"plot-{number}-day", timeline(patient)),
+        "waterfall": embed(pool, f"plot-{number}-score", figures.waterfall(components)),
         "signals": [
-            _embed(pool, f"plot-{number}-fall-{order}", figures.fall_signal(fall))
+            embed(pool, f"plot-{number}-fall-{order}", figures.fall_signal(fall))
             for order, fall in enumerate(patient.falls or ())
         ],
     }
 
 
-def _embed(pool: FigurePool, identity: str, figure: Figure | None) -> Markup | None:
+def embed(pool: FigurePool, identity: str, figure: Figure | None) -> Markup | None:
     """Return the element that a figure is drawn into, and its data; ids are ours, never from data."""
     if figure is None:
         return None

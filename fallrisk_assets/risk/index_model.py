@@ -250,3 +250,10 @@ INTERCEPT = -0.9075
 MEDIUM_FROM = 0.27
 HIGH_FROM = 0.41
 BANDS = ("low", "medium", "high")
+#: Fifths of the index in the reference population, against which a day's patients are compared.
+REFERENCE_FIFTHS = (0.183, 0.237, 0.306, 0.409)
+
+#: What history and clinical data can tell at most, and gait alone: an area under the curve above it means
+#: that something of the outcome is among the inputs. Validated models reach 0.62 to 0.69 (Gade et al. 2021).
+MOST_PLAUSIBLE_AUC = 0.75
+MOST_PLAUSIBLE_AUC_OF_GAIT = 0.60
