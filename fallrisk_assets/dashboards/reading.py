@@ -25,7 +25,13 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.windows import WindowConfig
 from fallrisk_assets.partitions import hour_key, hours_of_day
-from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex, FallRiskTrend, WindowScores
+from fallrisk_assets.risk.contract import (
+    FallEvents,
+    FallIndexEvaluation,
+    FallRiskIndex,
+    FallRiskTrend,
+    WindowScores,
+)
 from fallrisk_assets.telemetry.contract import (
     DeviceHourCoverage,
     Telemetry,
@@ -52,6 +58,7 @@ DAILY: tuple[ContractType, ...] = (
     DailyGait,
     FallRiskIndex,
     FallRiskTrend,
+    FallIndexEvaluation,
     IndexAlerts,
     FhirResources,
 )

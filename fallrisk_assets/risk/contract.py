@@ -209,3 +209,39 @@ class FallRiskTrend(Contract):
     reason: String = column(13, "Why the change is not judged", nullable=True, matches=r"[A-Z][A-Z_]+")
     model_version: String = column(14, "Version of the index's numbers, of all the days that count")
     input_hash: String = column(15, "sha256 of the days and indices that went in", matches=r"[0-9a-f]{64}")
+
+
+@table(
+    name="fall_index_evaluation",
+    namespace="curated",
+    grain="one row per day, cohort, measure and part",
+    key=("day", "cohort", "measure", "part"),
+    slice_column="day",
+    slicing="day",
+    person=None,
+    sort=("cohort", "measure", "part"),
+)
+class FallIndexEvaluation(Contract):
+    """How the 12-month index behaves: against synthetic falls, and from day to day.
+
+    Calibration and discrimination are of synthetic falls and show that the arithmetic is right; they validate
+    nothing. Stability is of the patients' own days. A clinic's real falls are evaluated by
+    `python -m fallrisk_assets.risk.person_years`.
+    """
+
+    day: Date = column(1, "Day of the evaluation")
+    cohort: String = column(
+        2,
+        "SYNTHETIC_PEOPLE: drawn people and falls; SYNTHETIC_FALLS: the day's patients, drawn falls; "
+        "PATIENT_DAYS: the patients' last 28 days",
+        isin=("SYNTHETIC_PEOPLE", "SYNTHETIC_FALLS", "PATIENT_DAYS"),
+    )
+    measure: String = column(3, "What was measured", matches=r"[a-z][a-z0-9_]+")
+    part: String = column(4, "all, or the fifth of predicted risk")
+    value: Float64 = column(5, "The measure; null where there is too little", unit="1", nullable=True)
+    lower: Float64 = column(6, "Lower end of its 95 % interval", unit="1", nullable=True)
+    upper: Float64 = column(7, "Upper end", unit="1", nullable=True)
+    people: Int32 = column(8, "People in it", ge=0)
+    events: Int32 = column(9, "Falls (or days, for stability) in it", nullable=True, ge=0)
+    reason: String = column(10, "Why there is no value", nullable=True, matches=r"[A-Z][A-Z_]+")
+    model_version: String = column(11, "Version of the index's numbers")

@@ -6,6 +6,7 @@ Here: the Dagster skin, and what is read from the lake in which order. Not here:
 
 import datetime as dt
 from collections import Counter
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -17,8 +18,11 @@ from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.mobility.contract import DailyGait
 from fallrisk_assets.partitions import daily, day_key, window_of
 from fallrisk_assets.publishing import contract_asset, show, show_bars
-from fallrisk_assets.risk.contract import FallRiskIndex, FallRiskTrend
-from fallrisk_assets.risk.patient_index import index_table
+from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
+from fallrisk_assets.risk.index import SCORED, Gait, History
+from fallrisk_assets.risk.index import fall_risk_index as fall_risk_index_of
+from fallrisk_assets.risk.index_evaluation import ALL, evaluation_table
+from fallrisk_assets.risk.patient_index import index_table, people_of
 from fallrisk_assets.risk.trend import LOOK_BACK_DAYS, trend_table
 
 _INDEX_HISTORY = dg.AssetDep(
@@ -27,6 +31,18 @@ _INDEX_HISTORY = dg.AssetDep(
         start_offset=-LOOK_BACK_DAYS, end_offset=0, allow_nonexistent_upstream_partitions=True
     ),
 )
+
+
+def _inputs(lake: Lake, key: str, publication: Publication | None = None) -> tuple[pa.Table, pa.Table]:
+    """Read the current patients and the gait of a day, and note what was read where it is published."""
+    gait = lake.read(DailyGait, [key])
+    received = snapshots(lake, Patients, key)
+    if publication is not None:
+        publication.note_input(key, DailyGait.spec.identifier, lake.ledger.get(DailyGait, key).content_hash)
+        for used in sorted({str(d) for d in received["snapshot_date"].to_pylist()}):
+            entry = lake.ledger.get(Patients, used)
+            publication.note_input(key, f"{Patients.spec.identifier} {used}", entry.content_hash)
+    return current_patients(received, window_of(key)[0].date()), gait
 
 
 @contract_asset(
@@ -38,14 +54,8 @@ _INDEX_HISTORY = dg.AssetDep(
 def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
     """One row for each patient who wears a device or should; without ground a reason and no number."""
     for key in publication.keys:
-        day = window_of(key)[0].date()
-        gait = lake.read(DailyGait, [key])
-        publication.note_input(key, DailyGait.spec.identifier, lake.ledger.get(DailyGait, key).content_hash)
-        received = snapshots(lake, Patients, key)
-        for used in sorted({str(d) for d in received["snapshot_date"].to_pylist()}):
-            entry = lake.ledger.get(Patients, used)
-            publication.note_input(key, f"{Patients.spec.identifier} {used}", entry.content_hash)
-        table = index_table(current_patients(received, day), gait, day)
+        patients, gait = _inputs(lake, key, publication)
+        table = index_table(patients, gait, window_of(key)[0].date())
         publication.add(key, table)
         counts = Counter(table["band"].to_pylist())
         reasons = Counter(r for r in table["reason"].to_pylist() if r)
@@ -87,3 +97,45 @@ def fall_risk_trend(context: dg.AssetExecutionContext, lake: Lake, publication: 
         show(publication, key, **{f"not judged: {reason}": n for reason, n in sorted(reasons.items())})
         show_bars(publication, key, trends, name="patients by trend")
         context.log.info("%s: trend of %s patients", key, table.num_rows)
+
+
+def scored_people(lake: Lake, key: str, publication: Publication | None = None) -> list[tuple[History, Gait]]:
+    """Return history and gait of the patients of a day who are scored, by patient id."""
+    return [
+        (history, gait)
+        for _, history, gait, age_years in people_of(
+            *_inputs(lake, key, publication), window_of(key)[0].date()
+        )
+        if history is not None
+        and gait is not None
+        and fall_risk_index_of(history, gait, age_years).status == SCORED
+    ]
+
+
+@contract_asset(
+    FallIndexEvaluation,
+    partitions_def=daily,
+    group_name="risk",
+    deps=[_INDEX_HISTORY, "daily_gait", "patients"],
+)
+def fall_index_evaluation(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """Synthetic falls against the index, and how much the patients' indices move from day to day."""
+    for key in publication.keys:
+        people, index = scored_people(lake, key, publication), _index_until(lake, publication, key)
+        table = evaluation_table(people, index, window_of(key)[0].date())
+        publication.add(key, table)
+        rows = table.to_pylist()
+        told = {f"{row['cohort']}: {row['measure']}": _in_words(row) for row in rows if row["part"] == ALL}
+        fifths = {
+            f"{row['part']} {row['measure'].removesuffix('_rate')}": row["value"]
+            for row in sorted(rows, key=lambda row: (row["part"], row["measure"] != "predicted_rate"))
+            if row["part"] != ALL
+        }
+        show(publication, key, **told)
+        show_bars(publication, key, fifths, name="synthetic falls by fifth of the index", unit="%")
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return f"no value: {row['reason']} ({row['people']} people)"
+    return f"{row['value']:.3f} ({row['lower']:.3f} to {row['upper']:.3f}), {row['people']} people"

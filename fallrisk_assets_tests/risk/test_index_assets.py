@@ -1,14 +1,27 @@
 """The daily assets of the index: from the lake to rows, whether days run one by one or as a range."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
+from fallrisk_assets.clinic.contract import Patients
+from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.lake import Lake
-from fallrisk_assets.risk.contract import FallRiskIndex, FallRiskTrend
-from fallrisk_assets.risk.index_assets import fall_risk_trend
+from fallrisk_assets.mobility.contract import DailyGait
+from fallrisk_assets.risk.checks import (
+    ADDS_UP,
+    SAME_PEOPLE,
+    STEADY,
+    index_adds_up,
+    index_is_steady,
+    patients_are_those_of_the_reference,
+)
+from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
+from fallrisk_assets.risk.index import Gait, History
+from fallrisk_assets.risk.index_assets import fall_index_evaluation, fall_risk_index, fall_risk_trend
+from fallrisk_assets.risk.reference_population import reference_population
 from fallrisk_assets_tests.risk.test_trend import index_rows
 
 LAST = date(2026, 3, 20)
@@ -77,3 +90,97 @@ def test_one_by_one_and_as_a_range_give_the_same_rows(lake, tmp_path):
 def test_a_day_whose_own_index_was_never_published_is_refused_by_name(lake):
     with pytest.raises(Exception, match=f"curated.fall_risk_index {MISSING}: nothing has been published"):
         run(fall_risk_trend, lake, [str(MISSING)])
+
+
+CLINIC_DAYS = [str(LAST - timedelta(days=1)), str(LAST)]
+
+
+def publish(lake, model, key, rows):
+    table = pa.Table.from_pylist(rows, schema=arrow_schema(model))
+    with lake.publication(model, [key]) as publication:
+        report = publication.add(key, table)
+        assert report.passed, report.sentence()
+        publication.commit()
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory):
+    """Two days of forty people of the reference population, of whom 39 use a walking aid."""
+    lake = Lake(root=str(tmp_path_factory.mktemp("clinic")))
+    people = reference_population(40, 1)
+    for key in CLINIC_DAYS:
+        day = date.fromisoformat(key)
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        patients, gait = [], []
+        for i, (history, walked) in enumerate(people):
+            patients.append(
+                {
+                    "snapshot_date": day,
+                    "patient_id": f"PAT{i:06d}",
+                    "wearable_patient_id": f"pt-{i}",
+                    "birth_date": date(1945, 1, 1),
+                    "gender": "female",
+                    "registration_date": date(2020, 1, 1),
+                    "time_zone": "UTC",
+                    "site_id": "s",
+                    **{name: getattr(history, name) for name in History.__dataclass_fields__},
+                    "walking_aid": True,
+                }
+            )
+            if i == 39:  # nothing is known of this one, who did not walk either: no index
+                patients[-1] |= dict.fromkeys([*History.__dataclass_fields__, "walking_aid"])
+                walked = Gait(wear_minutes=800.0)
+            gait.append(
+                {
+                    "day": day,
+                    "patient_id": f"pt-{i}",
+                    "local_day": day,
+                    "time_zone": "UTC",
+                    "day_start": start,
+                    "day_end": start + timedelta(days=1),
+                    "devices": "imu-1",
+                    "position": "waist",
+                    "recorded_minutes": 900.0,
+                    **{name: getattr(walked, name) for name in Gait.__dataclass_fields__},
+                    "sit_to_stands": None if walked.sit_to_stands is None else round(walked.sit_to_stands),
+                }
+            )
+        publish(lake, Patients, key, patients)
+        publish(lake, DailyGait, key, sorted(gait, key=lambda row: row["patient_id"]))
+    run(fall_risk_index, lake, CLINIC_DAYS)
+    return lake
+
+
+def test_the_evaluation_and_its_checks_run_for_a_range_and_each_day_is_on_record(clinic):
+    specs = [
+        dg.AssetSpec(k, partitions_def=fall_risk_index.partitions_def) for k in ("daily_gait", "patients")
+    ]
+    checks = [index_adds_up, index_is_steady, patients_are_those_of_the_reference]
+    tags = {
+        "dagster/asset_partition_range_start": CLINIC_DAYS[0],
+        "dagster/asset_partition_range_end": CLINIC_DAYS[1],
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [*specs, fall_risk_index, fall_index_evaluation, *checks],
+            selection=dg.AssetSelection.assets(fall_risk_index, fall_index_evaluation),
+            tags=tags,
+            resources={"lake": clinic},
+            instance=instance,
+        )
+    assert result.success
+    told = {}
+    for event in result.all_events:
+        if event.event_type_value == "ASSET_CHECK_EVALUATION":
+            found = event.event_specific_data
+            told[found.check_name, found.partition] = found
+    for key in CLINIC_DAYS:
+        assert told[ADDS_UP, key].passed
+        assert told[STEADY, key].passed
+        drift = told[SAME_PEOPLE, key]
+        assert (drift.passed, drift.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert "walking_aid (+1.78)" in drift.metadata["verdict"].value
+    rows = clinic.read(FallIndexEvaluation, [CLINIC_DAYS[1]]).to_pylist()
+    steady = {r["measure"]: r for r in rows if r["cohort"] == "PATIENT_DAYS"}
+    assert (steady["icc"]["people"], steady["icc"]["events"]) == (39, 78)
+    assert {r["cohort"] for r in rows} == {"SYNTHETIC_PEOPLE", "SYNTHETIC_FALLS", "PATIENT_DAYS"}
