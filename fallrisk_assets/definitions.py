@@ -20,6 +20,7 @@ from fallrisk_assets.jobs import partitioned_jobs
 from fallrisk_assets.maintenance import lake_maintenance
 from fallrisk_assets.mobility import assets as mobility
 from fallrisk_assets.risk import assets as risk
+from fallrisk_assets.risk import checks as risk_checks
 from fallrisk_assets.risk import index_assets as risk_index
 from fallrisk_assets.schedules import (
     close_the_day,
@@ -57,7 +58,9 @@ def build_defs(
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
     checks = [
-        c for domain in (*DOMAINS, telemetry_checks) for c in dg.load_asset_checks_from_modules([domain])
+        c
+        for domain in (*DOMAINS, telemetry_checks, risk_checks)
+        for c in dg.load_asset_checks_from_modules([domain])
     ]
     bound = [a for a in assets if isinstance(a, dg.AssetsDefinition)]
     health = failed_partition_checks(bound)
