@@ -36,7 +36,7 @@ from fallrisk_assets.dashboards.model import (
 from fallrisk_assets.dashboards.quality import build_quality
 from fallrisk_assets.dashboards.reductions import downsample_norm
 from fallrisk_assets.dashboards.values import finite, natural, share
-from fallrisk_assets.dashboards.wording import COMPONENT_LABELS, sentence_case
+from fallrisk_assets.dashboards.wording import component_label
 
 AROUND_IMPACT_S = 10.0
 """Seconds of signal shown before and after an impact."""
@@ -99,12 +99,11 @@ def parse_components(text: str | None) -> tuple[Component, ...]:
         return ()
     parsed = json.loads(text)
     if isinstance(parsed, Mapping):
-        items = [(str(name), _label(str(name)), value) for name, value in parsed.items()]
-    elif isinstance(parsed, list):
         items = [
-            (str(item["name"]), str(item.get("label") or _label(str(item["name"]))), item["logit"])
-            for item in parsed
+            (str(name), component_label(str(name), float(value)), value) for name, value in parsed.items()
         ]
+    elif isinstance(parsed, list):
+        items = [(str(item["name"]), _label(item), item["logit"]) for item in parsed]
     else:
         raise ValueError(f"components: expected an object or a list, got {type(parsed).__name__}")
     components = [Component(name, label, float(value)) for name, label, value in items]
@@ -113,8 +112,8 @@ def parse_components(text: str | None) -> tuple[Component, ...]:
     )
 
 
-def _label(name: str) -> str:
-    return COMPONENT_LABELS.get(name) or sentence_case(name)
+def _label(item: Mapping[str, Any]) -> str:
+    return str(item.get("label") or component_label(str(item["name"]), float(item["logit"])))
 
 
 def _by_patient(table: pa.Table | None) -> dict[str, list[dict[str, Any]]]:

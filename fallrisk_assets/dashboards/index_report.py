@@ -8,6 +8,7 @@ from collections import Counter
 from fallrisk_assets.dashboards.page import PLOTLY, FigurePool, embed
 from fallrisk_assets.dashboards.plotting import Figure, figure, line, rounded
 from fallrisk_assets.dashboards.rendering import static, template
+from fallrisk_assets.dashboards.wording import component_label
 from fallrisk_assets.risk.person_years import Evaluation
 
 MOST_REFUSALS = 500
@@ -21,6 +22,7 @@ def render_evaluation(found: Evaluation) -> str:
         "found": found,
         "reasons": sorted(Counter(r.reason for r in found.refused).items()),
         "most_refusals": MOST_REFUSALS,
+        "unknown": [(component_label(name, 0.0), share) for name, share in found.unknown.items()],
         "calibration": embed(pool, "plot-calibration", calibration_figure(found)),
         "benefit": embed(pool, "plot-benefit", benefit_figure(found)),
         "style": static("page.css"),

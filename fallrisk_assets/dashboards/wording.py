@@ -82,6 +82,25 @@ COMPONENT_LABELS = {
 }
 """Parts of the index in words that staff use."""
 
+ABSENT_LABELS = {
+    "falls_past_12_months": "No fall in 12 months",
+    "gait_problem": "No gait problem",
+    "walking_aid": "No walking aid",
+    "vertigo": "No vertigo",
+    "parkinsons_disease": "No Parkinson’s disease",
+    "fear_of_falling": "No fear of falling",
+    "living_alone": "Not living alone",
+}
+"""Parts that lower the index because somebody does not have the risk factor: "walking aid" would read as if
+the aid lowered the risk."""
+
+
+def component_label(name: str, logit: float) -> str:
+    """Return a part of the index in words, for its direction."""
+    absent = ABSENT_LABELS.get(name) if logit < 0 else None
+    return absent or COMPONENT_LABELS.get(name) or sentence_case(name)
+
+
 TREND_LABELS = {"RISING": "▲ rising", "FALLING": "▼ falling", "STEADY": "no clear change"}
 NO_TREND_REASONS = {
     "DAY_NOT_SCORED": "this day has no index",

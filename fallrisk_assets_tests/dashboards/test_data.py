@@ -314,3 +314,11 @@ def test_a_trend_of_a_day_without_an_index_is_kept_and_unknown_is_not_zero() -> 
     (patient,) = build_day(inputs).patients
     assert patient.score is not None
     assert patient.score.trend == Trend(0.3, None, None, None, None, None, "NOT_JUDGED", "DAY_NOT_SCORED")
+
+
+def test_a_risk_factor_that_somebody_does_not_have_is_called_absent() -> None:
+    parts = parse_components(json.dumps({"walking_aid": -0.1, "vertigo": 0.2, "cadence_spm": -0.02}))
+    assert [part.label for part in parts] == ["Vertigo", "No walking aid", "Cadence"]
+    for term in index_model.YES_NO_TERMS:
+        (absent,) = parse_components(json.dumps({term.name: -0.1}))
+        assert absent.label.startswith("No"), term.name
