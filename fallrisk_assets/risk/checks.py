@@ -122,6 +122,7 @@ def _report(
                     severity=dg.AssetCheckSeverity.WARN,
                     metadata={"verdict": verdict.sentence, **verdict.numbers},
                     partition=key,
+                    description=verdict.sentence,
                     blocking=True,
                 )
             )
@@ -131,6 +132,7 @@ def _report(
     return dg.AssetCheckResult(
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,
+        description=shown.sentence,
         metadata={
             "verdict": shown.sentence,
             **(shown.numbers if run.has_partition_key else {}),

@@ -27,6 +27,8 @@ STANDARD_ERRORS = 4.0
 _ONE_TAIL = 3.17e-5
 CHI_SQUARE = 25.0
 INDEX = "index"
+#: Amounts of a day count from half of the waking hours on.
+LEAST_WEAR_MINUTES = model.WAKING_MINUTES / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def shifts(people: Sequence[tuple[History, Gait]]) -> list[Shift]:
     known = [(min(n, model.MEDICINE_MOST) - model.MEDICINE_MEAN) / model.MEDICINE_SD for n in counts]
     found.append(_mean_shift("medicine_count", known, len(people)))
     for gait_term in model.GAIT_TERMS:
-        measured = [gait_z(gait_term, gait) for _, gait in people]
+        measured = [_measured(gait_term, gait) for _, gait in people]
         found.append(_mean_shift(gait_term.name, [z for z in measured if z is not None], len(people)))
     found.append(_index_shift(people))
     return found
@@ -81,6 +83,12 @@ def _share_shift(term: model.YesNoTerm, answers: Sequence[int | bool | None]) ->
     as_few, fewer = bdtr(present, n, term.prevalence), bdtr(present - 1, n, term.prevalence)
     tail = min(float(as_few), 1.0 - float(fewer) if present else 1.0)
     return Shift(term.name, n, unknown, size, abs(size) >= LARGE and tail <= _ONE_TAIL)
+
+
+def _measured(term: model.GaitTerm, gait: Gait) -> float | None:
+    """Distance from the reference; an amount that was scaled up from a short wear is no evidence."""
+    short = term.amount and gait.wear_minutes < LEAST_WEAR_MINUTES
+    return None if short else gait_z(term, gait)
 
 
 def _mean_shift(feature: str, standardised: Sequence[float], people: int) -> Shift:

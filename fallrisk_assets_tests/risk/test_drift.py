@@ -79,3 +79,11 @@ def test_what_nobody_asked_is_counted_and_not_judged(people):
 
 def test_the_order_of_patients_changes_nothing(people):
     assert shifts(people[:100]) == shifts(list(reversed(people[:100])))
+
+
+def test_amounts_scaled_up_from_a_short_wear_are_no_evidence_of_a_shift(people):
+    short = [(h, replace(g, wear_minutes=120.0, walking_minutes=2.0)) for h, g in people[:200]]
+    (shift,) = [s for s in shifts(short) if s.feature == "walking_minutes"]
+    assert (shift.known, shift.shifted) == (0, False)
+    still = [(h, replace(g, walking_minutes=10.0)) for h, g in people[:200]]
+    assert "walking_minutes" in moved(still)
