@@ -97,14 +97,21 @@ def falls_against_truth(lake: Lake, truth: Path) -> tuple[int, int, int]:
 
 
 def check_results() -> Counter[str]:
-    """Return how many checks of the code location last passed or failed, by status."""
+    """Return how many checks of the code location last passed, warned or failed, by status."""
     from fallrisk_assets.definitions import defs
 
     with dg.DagsterInstance.get() as instance:
         checks = defs.resolve_asset_graph().asset_check_keys
         keys = [key for key in checks if key.name != NO_FAILED_PARTITION]
         latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-        counts = Counter(record.status.value.lower() for record in latest.values())
+        counts = Counter(
+            "warned"
+            if record.evaluation is not None
+            and not record.evaluation.passed
+            and record.evaluation.severity == dg.AssetCheckSeverity.WARN
+            else record.status.value.lower()
+            for record in latest.values()
+        )
         counts["not run"] = len(keys) - len(latest)
     return counts
 
