@@ -5,7 +5,9 @@ Here: the Dagster skin, and what is read from the lake in which order. Not here:
 """
 
 import datetime as dt
+import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,7 +21,7 @@ from fallrisk_assets.mobility.contract import DailyGait
 from fallrisk_assets.partitions import daily, day_key, window_of
 from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
-from fallrisk_assets.risk.index import SCORED, Gait, History
+from fallrisk_assets.risk.index import BASE, SCORED, Gait, History
 from fallrisk_assets.risk.index import fall_risk_index as fall_risk_index_of
 from fallrisk_assets.risk.index_evaluation import ALL, evaluation_table
 from fallrisk_assets.risk.patient_index import index_table, people_of
@@ -62,7 +64,21 @@ def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: 
         show(publication, key, **{f"patients {band}": n for band, n in sorted(counts.items())})
         show(publication, key, **{f"not scored: {reason}": n for reason, n in sorted(reasons.items())})
         show_bars(publication, key, dict(sorted(counts.items())), name="patients by band")
+        show_bars(publication, key, what_moves(table["components"].to_pylist()), name="what moves the index")
         context.log.info("%s: index of %s patients", key, table.num_rows)
+
+
+def what_moves(components: Sequence[str]) -> dict[str, float]:
+    """Return the mean absolute contribution of each part over the scored, in logits, largest first.
+
+    Args:
+        components: JSON of each row, as stored.
+    """
+    rows = [row for row in map(json.loads, components) if row]
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes.update({name: abs(logit) for name, logit in row.items() if name != BASE})
+    return {name.replace("_", " "): size / len(rows) for name, size in sizes.most_common()}
 
 
 def _days_until(key: str, n_days: int) -> list[str]:

@@ -20,7 +20,12 @@ from fallrisk_assets.risk.checks import (
 )
 from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
 from fallrisk_assets.risk.index import Gait, History
-from fallrisk_assets.risk.index_assets import fall_index_evaluation, fall_risk_index, fall_risk_trend
+from fallrisk_assets.risk.index_assets import (
+    fall_index_evaluation,
+    fall_risk_index,
+    fall_risk_trend,
+    what_moves,
+)
 from fallrisk_assets.risk.reference_population import reference_population
 from fallrisk_assets_tests.risk.test_trend import index_rows
 
@@ -184,3 +189,13 @@ def test_the_evaluation_and_its_checks_run_for_a_range_and_each_day_is_on_record
     steady = {r["measure"]: r for r in rows if r["cohort"] == "PATIENT_DAYS"}
     assert (steady["icc"]["people"], steady["icc"]["events"]) == (39, 78)
     assert {r["cohort"] for r in rows} == {"SYNTHETIC_PEOPLE", "SYNTHETIC_FALLS", "PATIENT_DAYS"}
+
+
+def test_the_ui_says_what_moves_the_index_of_the_scored_without_naming_anybody():
+    rows = [
+        '{"base": -0.9, "walking_aid": 0.3, "vertigo": -0.1}',
+        '{"base": -0.9, "walking_aid": -0.1}',
+        "{}",
+    ]
+    assert what_moves(rows) == {"walking aid": pytest.approx(0.2), "vertigo": pytest.approx(0.05)}
+    assert what_moves(["{}"]) == {}
