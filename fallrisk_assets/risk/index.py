@@ -37,6 +37,7 @@ NOT_KNOWN = "not_known"
 
 _DECIMALS = 6
 _AMOUNTS = {term.name for term in model.GAIT_TERMS if term.amount}
+(_WALKING,) = (term for term in model.GAIT_TERMS if term.name == "walking_minutes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,17 @@ def _clinical(history: History) -> _Sum:
     return found
 
 
+def _possible(term: model.GaitTerm, gait: Gait) -> float | None:
+    """Return a measure that a person can have, None for any other; NaN is not between any two numbers."""
+    value = getattr(gait, term.name)
+    return value if value is not None and term.least <= value <= term.most else None
+
+
+def _walking_minutes(gait: Gait) -> float:
+    """Return the walking that measures of its quality rest on, 0 where it is not known."""
+    return _possible(_WALKING, gait) or 0.0
+
+
 def gait_z(term: model.GaitTerm, gait: Gait) -> float | None:
     """Distance of a day's measure from the reference in standard deviations, within `MOST_SD`.
 
@@ -182,12 +194,12 @@ def gait_z(term: model.GaitTerm, gait: Gait) -> float | None:
         None where the day does not tell: not measured, not finite, not possible for a person, or (a quality
         of walking) hardly any walking.
     """
-    value, walking = getattr(gait, term.name), gait.walking_minutes
-    if value is None or not math.isfinite(value) or not term.least <= value <= term.most:
+    value = _possible(term, gait)
+    if value is None:
         return None
     if term.amount:
         value *= model.WAKING_MINUTES / min(gait.wear_minutes, model.WAKING_MINUTES)
-    elif walking is None or not math.isfinite(walking) or walking < model.LEAST_WALKING_MINUTES:
+    elif _walking_minutes(gait) < model.LEAST_WALKING_MINUTES:
         return None
     scaled = math.log(max(value, 1e-3)) if term.logarithmic else value
     return min(model.MOST_SD, max(-model.MOST_SD, (scaled - term.mean) / term.sd))
@@ -202,7 +214,7 @@ def _gait(gait: Gait) -> _Sum:
         if z is None:
             found.missing.append(spread)
             continue
-        seen = gait.wear_minutes if term.amount else float(gait.walking_minutes or 0.0)
+        seen = gait.wear_minutes if term.amount else _walking_minutes(gait)
         half = model.HALF_WEAR_MINUTES if term.amount else model.HALF_WALKING_MINUTES
         trust = seen / (seen + half)
         found.terms[term.name] = term.weight * z * trust

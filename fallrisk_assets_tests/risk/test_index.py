@@ -135,7 +135,7 @@ def test_worse_gait_never_lowers_the_risk(history, gait, term, one, other):
 @given(
     st.builds(
         Gait,
-        wear_minutes=anything.filter(lambda v: v is not None),
+        wear_minutes=st.floats(60, 1501) | anything.filter(lambda v: v is not None),
         **dict.fromkeys(GAIT_COLUMNS[1:], anything),
     ),
     st.builds(History, falls_past_12_months=anything, medicine_count=anything, vertigo=maybe),
@@ -151,6 +151,17 @@ def test_no_input_however_wild_gives_a_number_without_ground(gait, history):
         value = getattr(gait, term.name)
         possible = value is not None and term.least <= value <= term.most
         assert possible or term.name not in index.components
+
+
+@pytest.mark.parametrize("value", [-0.01, -1e9, 1e9, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("term", model.GAIT_TERMS, ids=lambda term: term.name)
+def test_a_measure_that_nobody_can_have_counts_as_not_measured(term, value):
+    if term.least <= value <= term.most:
+        return  # a regularity may be below zero
+    impossible = fall_risk_index(HEALTHY, replace(TYPICAL, **{term.name: value}))
+    unknown = fall_risk_index(HEALTHY, replace(TYPICAL, **{term.name: None}))
+    assert impossible == unknown
+    assert term.name not in impossible.components
 
 
 def test_short_wear_is_not_little_walking():
