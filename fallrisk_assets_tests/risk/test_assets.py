@@ -1,5 +1,7 @@
 """The hourly and daily assets: each fall once, in its hour, whether hours run one by one or as a range."""
 
+import datetime as dt
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
@@ -7,13 +9,17 @@ import pytest
 
 from fallrisk_assets.contract import conform
 from fallrisk_assets.lake import Lake
+from fallrisk_assets.models.kinds import FALL_DETECTOR
+from fallrisk_assets.models.registry import registry_of
 from fallrisk_assets.partitions import device_bucket, hour_key, window_of
 from fallrisk_assets.risk import synthetic_motion as motion
 from fallrisk_assets.risk.assets import fall_events, window_scores
 from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.risk.detector import released_model
 from fallrisk_assets.risk.index_assets import fall_risk_index
 from fallrisk_assets.telemetry.contract import Telemetry
 from fallrisk_assets.telemetry.ingest import STATE_FACT, TAIL_FACT
+from fallrisk_assets_tests.models.artefacts import with_threshold
 
 FIRST, SECOND = "2026-01-05-07:00", "2026-01-05-08:00"
 EDGE = window_of(SECOND)[0]
@@ -131,6 +137,51 @@ def test_an_unfinished_hour_waits_for_the_samples_that_decide(lake):
 def test_a_hidden_hour_is_refused_by_name(lake):
     with pytest.raises(Exception, match=rf"clean.telemetry {FIRST}: nothing has been published"):
         run(lake, partition=FIRST)
+
+
+def promote(lake, threshold):
+    registry = registry_of(lake, FALL_DETECTOR)
+    version = registry.keep(with_threshold(threshold))
+    at = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+    registry.promote(version, by="staff-7", at=at, why="tried in a test", gates=[])
+    return version
+
+
+def versions_of(lake, key):
+    return set(lake.read(FallEvents, [key])["model_version"].to_pylist())
+
+
+def test_a_promoted_version_scores_the_hours_that_come_and_leaves_history_as_it_was(lake):
+    publish(lake, [make() for make in DEVICES])
+    run(lake, partition=FIRST)
+    before = lake.ledger.get(FallEvents, FIRST)
+    promoted = promote(lake, 0.45)
+    run(lake, tags=RANGE)
+    assert lake.ledger.get(FallEvents, FIRST).content_hash == before.content_hash
+    assert versions_of(lake, FIRST) == {released_model().version}
+    assert versions_of(lake, SECOND) == {promoted}
+    assert lake.ledger.get(FallEvents, SECOND).inputs["fall detector"] == promoted
+
+
+def test_samples_that_come_late_are_scored_by_the_version_of_their_hour(lake):
+    publish(lake, [samples(OTHER, EDGE_US - 600_000_000)])
+    run(lake, partition=FIRST)
+    promote(lake, 0.45)
+    publish(lake, [samples(OTHER, EDGE_US - 600_000_000), samples(DEVICE, EDGE_US - 900_000_000)])
+    run(lake, partition=FIRST)
+    assert sorted(lake.read(FallEvents, [FIRST])["device_id"].to_pylist()) == [DEVICE, OTHER]
+    assert versions_of(lake, FIRST) == {released_model().version}
+
+
+def test_an_hour_can_be_made_again_though_its_version_was_rolled_back(lake):
+    publish(lake, [samples(OTHER, EDGE_US - 600_000_000)])
+    promoted = promote(lake, 0.45)
+    run(lake, partition=FIRST)
+    at = dt.datetime(2026, 1, 5, 13, tzinfo=dt.UTC)
+    registry_of(lake, FALL_DETECTOR).rollback(by="staff-7", at=at, why="misses some")
+    publish(lake, [samples(OTHER, EDGE_US - 610_000_000)])
+    run(lake, partition=FIRST)
+    assert versions_of(lake, FIRST) == {promoted}
 
 
 def test_the_assets_say_what_they_are():
