@@ -73,6 +73,8 @@ class TableSpec:
     bucketed: bool = False
     sort: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    #: Published when somebody asks, never by the clock: no partition of it is ever overdue.
+    on_demand: bool = False
 
     @property
     def identifier(self) -> str:
@@ -160,13 +162,16 @@ def table(
     bucketed: bool = False,
     sort: tuple[str, ...] = (),
     rules: tuple[Rule, ...] = (),
+    on_demand: bool = False,
 ) -> Any:
     """Class decorator: attach the table's spec to a `Contract` and check that it is coherent.
 
     Raises:
         ValueError: a named column does not exist, or a field id is used twice.
     """
-    spec = TableSpec(name, namespace, grain, key, slice_column, slicing, person, bucketed, sort, rules)
+    spec = TableSpec(
+        name, namespace, grain, key, slice_column, slicing, person, bucketed, sort, rules, on_demand
+    )
 
     def attach(model: _C) -> _C:
         model._spec = spec  # type: ignore[attr-defined]

@@ -42,12 +42,14 @@ class TableState:
         slicing: "hour", "day", or "none" for a table that is replaced as a whole.
         keys: Published partition keys up to now, in order.
         rows: Rows of the last of them.
+        on_demand: Published when somebody asks, hence never overdue.
     """
 
     name: str
     slicing: str
     keys: Sequence[str]
     rows: int
+    on_demand: bool = False
 
 
 def lake_tables(lake: Lake, now: dt.datetime) -> list[TableState]:
@@ -58,7 +60,8 @@ def lake_tables(lake: Lake, now: dt.datetime) -> list[TableState]:
             continue
         keys = begun(lake.ledger.keys(model), now)
         rows = lake.ledger.get(model, keys[-1]).rows if keys else 0
-        found.append(TableState(model.spec.identifier, model.spec.slicing, keys, rows))
+        spec = model.spec
+        found.append(TableState(spec.identifier, spec.slicing, keys, rows, on_demand=spec.on_demand))
     return found
 
 
@@ -96,6 +99,7 @@ def stale(
         now: UTC time.
         limits: Longest time since the end of the last good partition, by slicing; zero: no limit.
     """
+    tables = [t for t in tables if not t.on_demand]
     first = min((window_of(t.keys[0])[0] for t in tables if t.keys and t.slicing != "none"), default=None)
     old: dict[str, list[TableState]] = {}
     for table in tables:

@@ -1,5 +1,6 @@
 """What `make status` says, and what it fails for: one lakehouse of a few hours, looked at at a given time."""
 
+import dataclasses
 import datetime as dt
 import os
 
@@ -63,6 +64,13 @@ def test_a_table_that_was_never_published_is_stale_once_others_are_older_than_it
     assert status.stale(first_morning, NOW, LIMITS) == {}
     assert status.stale([table("hour", "2026-01-02-08:00", "2026-01-06-08:00"), table("day")], NOW, LIMITS)
     assert status.stale([table("day")], NOW, LIMITS), "nothing at all was published"
+
+
+def test_a_table_that_is_published_on_demand_is_never_stale_and_makes_no_other_stale():
+    asked = dataclasses.replace(table("day", "2026-01-02"), on_demand=True)
+    assert status.stale([asked, dataclasses.replace(table("hour"), on_demand=True)], NOW, LIMITS) == {}
+    first_morning = [table("hour", "2026-01-06-08:00"), table("day")]
+    assert status.stale([asked, *first_morning], NOW, LIMITS) == {}
 
 
 def test_the_warehouse_is_listed_by_the_last_day_that_people_can_read_and_fails_when_it_is_old(data, capsys):
