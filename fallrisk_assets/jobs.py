@@ -13,8 +13,17 @@ from fallrisk_assets.partitions import daily, hourly
 TELEMETRY_HOURLY = "telemetry_hourly"
 IDENTITY_DAILY = "identity_daily"
 LAKEHOUSE_DAILY = "lakehouse_daily"
+DETECTOR_TRAINING = "detector_training"
+RESCORE_FALLS = "rescore_falls"
 
 IDENTITY_GROUP = "clinic"
+#: Groups that run when somebody asks, never by the clock: each is a job of its own.
+ON_DEMAND = {DETECTOR_TRAINING: daily, RESCORE_FALLS: hourly}
+
+_ON_DEMAND_DESCRIPTIONS = {
+    DETECTOR_TRAINING: "Train the fall detector on recordings and judge it; promoting it is another step.",
+    RESCORE_FALLS: "Score old hours with another version of the fall detector, beside what is published.",
+}
 
 #: Runs of one hour are never concurrent: `dagster.yaml` limits this tag to one run for each value.
 HOUR_TAG = "fallrisk/hour"
@@ -23,7 +32,7 @@ HOUR_TAG = "fallrisk/hour"
 def partitioned_jobs(
     assets: Sequence[dg.AssetsDefinition], without: dg.AssetChecksDefinition | None = None
 ) -> list[Any]:
-    """Return the hourly job, the daily identity job and the daily job of everything else.
+    """Return the hourly job, the daily identity job, the daily job of everything else, those on demand.
 
     All run in one process: a step costs 0.07 s there against 2 s in a process of its own.
 
@@ -32,9 +41,12 @@ def partitioned_jobs(
         without: Checks that have a job of their own.
     """
     hours, identity, days = [], [], []
+    asked: dict[str, list[dg.AssetKey]] = {group: [] for group in ON_DEMAND}
     for definition in assets:
         for spec in definition.specs:
-            if spec.partitions_def == hourly:
+            if spec.group_name in asked:
+                asked[spec.group_name].append(spec.key)
+            elif spec.partitions_def == hourly:
                 hours.append(spec.key)
             elif spec.group_name == IDENTITY_GROUP:
                 identity.append(spec.key)
@@ -44,6 +56,7 @@ def partitioned_jobs(
         (TELEMETRY_HOURLY, hours, hourly, "Landing to alerts, an hour or a range of hours in one run."),
         (IDENTITY_DAILY, identity, daily, "Who is who: patients, device assignments and contacts of a day."),
         (LAKEHOUSE_DAILY, days, daily, "Gait, risk index, FHIR, warehouse and pages of a day."),
+        *((group, asked[group], ON_DEMAND[group], _ON_DEMAND_DESCRIPTIONS[group]) for group in ON_DEMAND),
     ]
     others = dg.AssetSelection.checks(without) if without else dg.AssetSelection.checks()
     return [
