@@ -5,24 +5,28 @@ windows scored; the 12-month index by the day (`index_assets.py`).
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from fallrisk_assets.lake import Lake, Publication
+from fallrisk_assets.contract import empty_table
+from fallrisk_assets.jobs import RESCORE_FALLS
+from fallrisk_assets.lake import Lake, LedgerEntry, Publication
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.tables import DataFile
 from fallrisk_assets.mobility.contract import WindowFeatures
-from fallrisk_assets.models.pinning import MODEL_FACT, Detectors
+from fallrisk_assets.models.pinning import MODEL_FACT, Detectors, pinned_version
 from fallrisk_assets.partitions import hourly
 from fallrisk_assets.previews import as_markdown
 from fallrisk_assets.publishing import contract_asset, show, show_bars
-from fallrisk_assets.risk.contract import FallEvents, WindowScores
+from fallrisk_assets.risk.contract import FallEvents, RescoredFallEvents, WindowScores
 from fallrisk_assets.risk.detector import FallEvent
 from fallrisk_assets.risk.hourly_samples import HourlySamples
 from fallrisk_assets.risk.preview import fall_svg
+from fallrisk_assets.risk.rescoring import Comparison, beside_published, with_other_versions
 from fallrisk_assets.risk.window_scores import INPUTS, score_table
 from fallrisk_assets.risk.window_scores import VERSION as SCORE_VERSION
 
@@ -132,3 +136,59 @@ def window_scores(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
             bands.update(here)
         show(publication, key, **{f"windows {band}": n for band, n in sorted(bands.items())})
         show_bars(publication, key, in_order(bands), name="windows by band")
+
+
+@contract_asset(
+    RescoredFallEvents,
+    partitions_def=hourly,
+    group_name=RESCORE_FALLS,
+    kinds=("python", "iceberg", "numba"),
+    deps=[dg.AssetDep("telemetry", partition_mapping=_hour_and_the_one_before), "fall_events"],
+    resource_keys=("rescoring",),
+)
+def rescored_fall_events(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """Old hours scored by another version, when somebody asks (`make rescore VERSION=… FROM=… TO=…`).
+
+    Nothing is made from it and nobody is paged. Rows of other versions of the hour stay.
+    """
+    detectors = Detectors(lake)
+    model = detectors.load(context.resources.rescoring.wanted or detectors.in_use)
+    samples = HourlySamples(lake, publication.keys)
+    samples.note_inputs(publication)
+    compared = dict.fromkeys(samples.keys, Comparison())
+    entries = {key: lake.ledger.get(FallEvents, key) for key in samples.keys}
+    for bucket in sorted({*samples.buckets(publication), *_buckets_of(entries.values())}):
+        for key in samples.keys:
+            published = entries[key].buckets.get(str(bucket))
+            made_from = [model.version, *samples.made_from(key, bucket)]
+            mine = combined_hash([FALLS_VERSION, *made_from, published.content_hash if published else ""])
+            known = publication.previous(key, bucket)
+            facts = known.facts if known else {}
+            if facts.get("scored", {}).get(model.version) == mine:
+                publication.keep(key, bucket)
+                compared[key] += Comparison(**facts["compared"][model.version])
+                continue
+            tables = [table for table, _ in samples.falls(key, bucket, model)]
+            falls = pa.concat_tables([empty_table(FallEvents), *tables])
+            rows, comparison = beside_published(falls, lake.read(FallEvents, [key], buckets=[bucket]))
+            kept = lake.read(RescoredFallEvents, [key], buckets=[bucket], optional=True)
+            publication.add(key, with_other_versions(rows, kept, model.version), bucket)
+            scored = {**facts.get("scored", {}), model.version: mine}
+            against = {**facts.get("compared", {}), model.version: asdict(comparison)}
+            input_hash = combined_hash(f"{version}={made}" for version, made in sorted(scored.items()))
+            publication.mark(key, bucket, input_hash=input_hash, scored=scored, compared=against)
+            publication.finish(bucket, key)
+            compared[key] += comparison
+        publication.finish(bucket)
+    for key, comparison in compared.items():
+        publication.note_input(key, FallEvents.spec.identifier, entries[key].content_hash)
+        publication.note_input(key, f"fall detector {model.version}", model.version)
+        pinned = pinned_version(entries[key]) or "none: no samples"
+        show(publication, key, rescored_by=model.version, published_by=pinned, **comparison.as_counts())
+        show_bars(publication, key, comparison.as_counts(), name="comparison")
+    total = sum(compared.values(), Comparison())
+    context.log.info("%s over %s hours: %s", model.version, len(compared), total.as_counts())
+
+
+def _buckets_of(entries: Iterable[LedgerEntry]) -> set[int]:
+    return {int(bucket) for entry in entries for bucket in entry.buckets if bucket != "-"}

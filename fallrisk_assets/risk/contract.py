@@ -66,6 +66,35 @@ class FallEvents(Contract):
 
 
 @table(
+    name="rescored_fall_events",
+    namespace="curated",
+    grain="one row per fall that a version of the detector decided on",
+    key=("event_id", "model_version"),
+    slice_column="decided_at",
+    slicing="hour",
+    bucketed=True,
+    person="patient_id",
+    sort=("device_id", "decided_at", "model_version"),
+    rules=(Rule("decided_at", "ge", "impact_at", "DECIDED_BEFORE_IMPACT"),),
+    on_demand=True,
+)
+class RescoredFallEvents(FallEvents):
+    """What other versions of the detector say about hours that are published, beside `fall_events`.
+
+    For comparison only: alerts, FHIR, warehouse and pages read `fall_events`, where an hour has one version.
+    A published fall that a version did not find is in `fall_events` and has no row here.
+    """
+
+    published_event_id: String = column(
+        15,
+        "The fall in `fall_events` that this one is, nearest impact within 5 s; null if there is none",
+        pii="pseudonym",
+        nullable=True,
+        matches=UUID,
+    )
+
+
+@table(
     name="window_scores",
     namespace="curated",
     grain="one row per device and window",

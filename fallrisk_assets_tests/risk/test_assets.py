@@ -8,15 +8,17 @@ import pyarrow as pa
 import pytest
 
 from fallrisk_assets.contract import conform
+from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.models.kinds import FALL_DETECTOR
 from fallrisk_assets.models.registry import registry_of
 from fallrisk_assets.partitions import device_bucket, hour_key, window_of
 from fallrisk_assets.risk import synthetic_motion as motion
-from fallrisk_assets.risk.assets import fall_events, window_scores
-from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.risk.assets import fall_events, rescored_fall_events, window_scores
+from fallrisk_assets.risk.contract import FallEvents, RescoredFallEvents
 from fallrisk_assets.risk.detector import released_model
 from fallrisk_assets.risk.index_assets import fall_risk_index
+from fallrisk_assets.risk.resource import Rescoring
 from fallrisk_assets.telemetry.contract import Telemetry
 from fallrisk_assets.telemetry.ingest import STATE_FACT, TAIL_FACT
 from fallrisk_assets_tests.models.artefacts import with_threshold
@@ -141,7 +143,7 @@ def test_a_hidden_hour_is_refused_by_name(lake):
 
 def promote(lake, threshold):
     registry = registry_of(lake, FALL_DETECTOR)
-    version = registry.keep(with_threshold(threshold))
+    version = keep(lake, threshold)
     at = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
     registry.promote(version, by="staff-7", at=at, why="tried in a test", gates=[])
     return version
@@ -184,10 +186,89 @@ def test_an_hour_can_be_made_again_though_its_version_was_rolled_back(lake):
     assert versions_of(lake, FIRST) == {promoted}
 
 
+def rescore(lake, version, *, partition=None, tags=None):
+    with dg.DagsterInstance.ephemeral() as instance:
+        upstream = dg.AssetSpec("telemetry", partitions_def=fall_events.partitions_def)
+        result = dg.materialize(
+            [upstream, fall_events, rescored_fall_events],
+            selection=[rescored_fall_events],
+            partition_key=partition,
+            tags=tags,
+            resources={"lake": lake, "rescoring": Rescoring(version=version)},
+            instance=instance,
+        )
+    return [e for e in result.all_events if e.is_step_materialization]
+
+
+def keep(lake, threshold):
+    return registry_of(lake, FALL_DETECTOR).keep(with_threshold(threshold))
+
+
+def rescored(lake, key=FIRST):
+    rows = lake.read(RescoredFallEvents, [key])
+    return list(zip(*(rows[name].to_pylist() for name in ("device_id", "model_version")), strict=True))
+
+
+def test_another_version_scores_history_beside_what_is_published(lake):
+    publish(lake, [make() for make in DEVICES])
+    run(lake, tags=RANGE)
+    before = {key: lake.ledger.get(FallEvents, key) for key in (FIRST, SECOND)}
+    same, deaf = keep(lake, 0.45), keep(lake, 0.9999)
+    rescore(lake, same, tags=RANGE)
+    assert rescored(lake) == [(OTHER, same)]
+    assert sorted(rescored(lake, SECOND)) == [(DEVICE, same), (SILENT, same)]
+    rescore(lake, deaf, tags=RANGE)
+    assert rescored(lake) == [(OTHER, same)]  # the deaf version has no row, the other's rows stay
+    rescore(lake, released_model().version, tags=RANGE)
+    assert sorted(rescored(lake)) == sorted([(OTHER, same), (OTHER, released_model().version)])
+    assert {key: lake.ledger.get(FallEvents, key) for key in (FIRST, SECOND)} == before
+
+
+def test_the_comparison_counts_what_both_versions_found_and_what_only_one_did(lake):
+    publish(lake, [make() for make in DEVICES])
+    run(lake, partition=FIRST)
+    (event,) = rescore(lake, keep(lake, 0.45), partition=FIRST)
+    shown = event.step_materialization_data.materialization.metadata
+    counts = ("found by both", "found by the published version only", "found by the rescoring version only")
+    assert [shown[name].value for name in counts] == [1, 0, 0]
+    rows = lake.read(RescoredFallEvents, [FIRST])
+    assert rows["published_event_id"] == lake.read(FallEvents, [FIRST])["event_id"]
+    (event,) = rescore(lake, keep(lake, 0.9999), partition=FIRST)
+    shown = event.step_materialization_data.materialization.metadata
+    assert [shown[name].value for name in counts] == [0, 1, 0]
+
+
+def test_scoring_the_same_again_changes_nothing_and_shows_the_same_comparison(lake):
+    publish(lake, [make() for make in DEVICES])
+    run(lake, partition=FIRST)
+    version = keep(lake, 0.45)
+    (one,) = rescore(lake, version, partition=FIRST)
+    before = lake.ledger.get(RescoredFallEvents, FIRST)
+    (other,) = rescore(lake, version, partition=FIRST)
+    after = lake.ledger.get(RescoredFallEvents, FIRST)
+    assert (after.content_hash, after.snapshot_id) == (before.content_hash, before.snapshot_id)
+    shown = [e.step_materialization_data.materialization.metadata["found by both"] for e in (one, other)]
+    assert shown[0] == shown[1]
+
+
+def test_only_hours_that_are_published_are_scored_again_and_only_by_a_version_that_exists(lake):
+    publish(lake, [make() for make in DEVICES])
+    with pytest.raises(Exception, match=rf"curated.fall_events {FIRST}: nothing has been published"):
+        rescore(lake, released_model().version, partition=FIRST)
+    run(lake, partition=FIRST)
+    with pytest.raises(LookupError, match="no version fall_detector-9; there are fall_detector-"):
+        rescore(lake, "fall_detector-9", partition=FIRST)
+
+
+def test_nothing_that_tells_people_reads_what_was_scored_again():
+    graph = build_defs("local").resolve_asset_graph()
+    assert not graph.get(rescored_fall_events.key).child_keys
+
+
 def test_the_assets_say_what_they_are():
-    for asset in (fall_events, window_scores, fall_risk_index):
+    for asset in (fall_events, window_scores, fall_risk_index, rescored_fall_events):
         (spec,) = asset.specs
-        assert spec.group_name == "risk"
+        assert spec.group_name == ("rescore_falls" if asset is rescored_fall_events else "risk")
         assert len(spec.description) > 80
         columns = spec.metadata["dagster/column_schema"].columns
         assert all(c.description for c in columns)
