@@ -18,6 +18,8 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.mobility.resource import WindowSettings
+from fallrisk_assets.models.resource import Recordings
+from fallrisk_assets.risk.resource import Rescoring
 from fallrisk_assets.warehouse.resource import Warehouse
 
 Environment = Literal["local", "aws"]
@@ -38,6 +40,8 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "windows": WindowSettings(),
             "outbox": OutboxResource(),
             "fhir": FhirSettings(),
+            "recordings": Recordings(),
+            "rescoring": Rescoring(),
         }
     if environment == "aws":
         return {
@@ -51,5 +55,7 @@ def resources_for(environment: Environment) -> dict[str, Any]:
             "windows": WindowSettings(),
             "outbox": OutboxResource(),
             "fhir": FhirSettings(),
+            "recordings": Recordings(),
+            "rescoring": Rescoring(),
         }
     raise ValueError(f"no environment {environment!r}: local or aws")

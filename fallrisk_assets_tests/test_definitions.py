@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from fallrisk_assets.definitions import build_defs
+from fallrisk_assets.jobs import ON_DEMAND
 from fallrisk_assets.partitions import daily, hourly
 
 PACKAGE = Path(__file__).parent.parent / "fallrisk_assets"
@@ -31,6 +32,8 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "fall_risk_trend",
             "fall_index_evaluation",
         },
+        "rescore_falls": {"rescored_fall_events"},
+        "detector_training": {"fall_training_set", "fall_detector", "fall_detector_evaluation"},
         "alerts": {
             "device_states",
             "alert_actions",
@@ -74,7 +77,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 28
+    assert len(tables) == 32
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks
@@ -90,12 +93,26 @@ def test_every_check_reads_as_a_sentence(defs):
         assert re.match(r"^[A-Z].* .*\.", description), f"{key.to_user_string()}: {description!r}"
 
 
-def test_three_jobs_cover_every_asset_once(defs):
+def test_the_jobs_cover_every_asset_once(defs):
     covered = []
-    for name in ("telemetry_hourly", "identity_daily", "lakehouse_daily"):
+    for name in ("telemetry_hourly", "identity_daily", "lakehouse_daily", *ON_DEMAND):
         covered += [k.to_user_string() for k in defs.resolve_job_def(name).asset_layer.executable_asset_keys]
     everything = sorted(s.key.to_user_string() for s in defs.resolve_all_asset_specs())
     assert sorted(covered) == everything
+
+
+def test_what_runs_on_demand_is_started_by_no_schedule_sensor_or_automation(defs):
+    asked = {k for name in ON_DEMAND for k in defs.resolve_job_def(name).asset_layer.executable_asset_keys}
+    assert asked
+    started = {schedule.job_name for schedule in defs.schedules}
+    started |= {target.job_name for sensor in defs.sensors for target in sensor.targets}
+    assert "telemetry_hourly" in started
+    assert not started & set(ON_DEMAND)
+    for spec in defs.resolve_all_asset_specs():
+        if spec.key in asked:
+            assert spec.automation_condition is None, spec.key
+    downstream = {s.key for s in defs.resolve_all_asset_specs() for d in s.deps if d.asset_key in asked}
+    assert downstream <= asked
 
 
 @pytest.mark.parametrize("environment", ["local", "aws"])
@@ -139,7 +156,18 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
         "__main__.py",
     }
     commands = {"delivery.py", "check_history.py", "sql.py", "validate.py", "folder.py"}
-    for domain in ("telemetry", "mobility", "risk", "alerts", "clinic", "fhir", "warehouse", "dashboards"):
+    domains = (
+        "telemetry",
+        "mobility",
+        "risk",
+        "models",
+        "alerts",
+        "clinic",
+        "fhir",
+        "warehouse",
+        "dashboards",
+    )
+    for domain in domains:
         for path in (PACKAGE / domain).rglob("*.py"):
             if path.name in skins | commands:
                 continue
