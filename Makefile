@@ -17,7 +17,7 @@ RATE_HZ ?= 50
 SEED ?= 7
 START ?= 2026-01-05
 
-.PHONY: help install demo test dev simulate run status sql bench lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+.PHONY: help install demo test dev simulate run status train rescore models card sql bench lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -54,6 +54,18 @@ run: home ## Execute the jobs for DAY=2026-01-05, or FROM=2026-01-05 TO=2026-01-
 
 status: home ## Print last good hour per table, backlog, disk and outbox age; fails when something is stale
 	@$(BIN)/python -m fallrisk_assets.status $(STATUS)
+
+train: home ## Train the fall detector on recordings and judge it; it scores once promoted (SOURCE= DAY=)
+	@$(BIN)/python -m fallrisk_assets.models train $(if $(SOURCE),--source $(SOURCE)) $(if $(DAY),--day $(DAY))
+
+rescore: home ## Score published hours by another detector's version, beside them (VERSION= FROM= TO=)
+	@$(BIN)/python -m fallrisk_assets.models rescore $(VERSION) --from $(FROM) --to $(TO)
+
+models: home ## List versions of every model and which is in use (more: python -m fallrisk_assets.models --help)
+	@$(BIN)/python -m fallrisk_assets.models list
+
+card: .venv/.installed ## Write docs/model_card.md from the artefacts that ship
+	@$(BIN)/python -m fallrisk_assets.models card --out docs/model_card.md
 
 sql: .venv/.installed ## Query a read-only snapshot of the warehouse
 	@$(BIN)/python -m fallrisk_assets.warehouse.sql
