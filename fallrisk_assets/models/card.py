@@ -164,10 +164,17 @@ def _plain(value: Any) -> str:
 def _figures(rows: Sequence[Row]) -> list[str]:
     """All figures of everybody, then groups, then what the gates say."""
     whole = [r for r in rows if r["subgroup"] == "all"]
-    groups = [r for r in rows if r["subgroup"].startswith(("age ", "faint", "trip", "slip"))]
-    groups += [r for r in rows if r["data"] == SIMULATED_WEAR and r not in whole and r not in groups]
+    groups = [
+        r
+        for r in rows
+        if r["subgroup"].startswith("age ") or (r["data"] == SIMULATED_WEAR and r["subgroup"] != "all")
+    ]
     worst = sorted(
-        (r for r in rows if r["subgroup"].startswith("movement ") and r["metric"] == SPECIFICITY),
+        (
+            r
+            for r in rows
+            if r["subgroup"].startswith("movement ") and r["metric"] == SPECIFICITY and r["value"] < 1
+        ),
         key=lambda r: (r["value"], r["position"], r["subgroup"]),
     )[:_MOST_MOVEMENTS]
     gates = [ask(rows) for ask in (sensitive_and_specific, bearable_alarms, calibrated)]
@@ -178,13 +185,13 @@ def _figures(rows: Sequence[Row]) -> list[str]:
         "",
         *_table(groups),
         "",
-        "Movements that raise most false alarms (people held out):",
+        "Movements that raised most false alarms (people held out; movements without any are left out):",
         "",
         *_table(worst),
         "",
         "Gates:",
         "",
-        *(f"- {verdict.sentence()}" for verdict in gates),
+        *(f"- {v.gate.replace('_', ' ')}: {'passed' if v.passed else 'REFUSED'}" for v in gates),
     ]
 
 

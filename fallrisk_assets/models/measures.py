@@ -17,6 +17,7 @@ from fallrisk_assets.models.contract import (
     AUC,
     BRIER,
     CALIBRATION_ERROR,
+    CANDIDATE,
     CONFUSER_ALARMS,
     FALSE_ALARMS,
     HELD_OUT_SUBJECTS,
@@ -215,3 +216,12 @@ def evaluation_table(day: dt.date, judged: Iterable[tuple[str, str, Sequence[Mea
     rows.sort(key=lambda r: tuple(r[name] for name in FallDetectorEvaluation.spec.sort))
     names = list(FallDetectorEvaluation.to_schema().columns)
     return conform(FallDetectorEvaluation, {name: [row[name] for row in rows] for name in names})
+
+
+def release_rows(version: str, found: Sequence[Measure]) -> list[dict]:
+    """Return the figures of a version as the package ships them beside its artefact, rounded, in order."""
+    rows = []
+    for measure in found:
+        figures = {name: round(getattr(measure, name), 6) for name in ("value", "lower", "upper", "n")}
+        rows.append({"model_version": version, "role": CANDIDATE, **asdict(measure), **figures})
+    return sorted(rows, key=lambda r: [str(r[c]) for c in ("data", "position", "metric", "subgroup")])

@@ -1,4 +1,4 @@
-"""Falls of two versions are paired one to one by device and time; counts add up; other versions' rows stay."""
+"""Falls of two versions are paired one to one by device and time; counts add up; other versions stay."""
 
 import datetime as dt
 
