@@ -92,9 +92,9 @@ def train(day: str, corpora: Sequence[Corpus], training_set_sha256: str) -> dict
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "sources": [
             {
-                "name": corpus.source.title,
-                "licence": corpus.source.licence,
-                "citation": corpus.source.citation,
+                "name": corpus.dataset.title,
+                "licence": corpus.dataset.licence,
+                "citation": corpus.dataset.citation,
                 "sha256": corpus.sha256,
                 "recordings": {position: len(found) for position, found in sorted(corpus.trials.items())},
             }

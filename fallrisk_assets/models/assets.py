@@ -62,8 +62,10 @@ def fall_training_set(context: dg.AssetExecutionContext, lake: Lake, publication
         falls = pc.sum(rows["is_fall"]).as_py()
         show(publication, key, falls=falls, **{"other impacts": rows.num_rows - falls})
         for corpus in corpora:
-            facts = f"{corpus.source.licence}; {corpus.source.citation}"
+            facts = f"{corpus.dataset.licence}; {corpus.dataset.citation}"
             show(publication, key, **{f"source {corpus.name}": facts})
+            left_out = {f"left out of {corpus.name}: {r}": n for r, n in corpus.skipped.items()}
+            show(publication, key, **left_out)
         impacts = Counter(
             f"{source} {position}"
             for source, position in zip(rows["source"].to_pylist(), rows["position"].to_pylist(), strict=True)

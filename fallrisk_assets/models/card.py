@@ -18,7 +18,7 @@ from fallrisk_assets.models.contract import (
 )
 from fallrisk_assets.models.gates import Row, bearable_alarms, calibrated, sensitive_and_specific
 from fallrisk_assets.models.kinds import FALL_DETECTOR, KINDS, version_of
-from fallrisk_assets.models.sources import SOURCES
+from fallrisk_assets.recordings.datasets import DATASETS
 from fallrisk_assets.risk import index_model
 
 _DATA_TITLES = {
@@ -92,7 +92,7 @@ def index_card() -> str:
         "",
         "**Limits.** Assembled from published odds ratios (Deandrea et al., Epidemiology 2010, 21:658-668), "
         "not fitted and not validated on outcomes here; the terms are shrunk for their correlation "
-        f"({m.CLINICAL_SHRINKAGE:g} clinical, {m.GAIT_SHRINKAGE:g} gait). Expect an area under the curve of "
+        f"({m.CLINICAL_SHRINKAGE:g} clinical, {m.GAIT_SHRINKAGE:.2g} gait). Expect an area under the curve of "
         "about 0.66; above 0.75 look for a leak.",
         "",
         f"Base rate {m.BASE_RATE:g}; bands: medium from {m.MEDIUM_FROM:g}, high from {m.HIGH_FROM:g}; "
@@ -142,7 +142,7 @@ def _sources(training: dict[str, Any]) -> list[str]:
     """The recordings with their licences: as the artefact lists them, else those whose hash it names."""
     listed = training.get("sources") or [
         {"name": s.title, "licence": s.licence, "citation": s.citation}
-        for name, s in SOURCES.items()
+        for name, s in DATASETS.items()
         if f"{name}_sha256" in training
     ]
     rows = [f"| {s['name']} | {s['licence']} | {s['citation']} |" for s in listed]

@@ -28,6 +28,7 @@ from fallrisk_assets.models.contract import (
     FallDetectorEvaluation,
 )
 from fallrisk_assets.models.held_out import HeldOut
+from fallrisk_assets.recordings.recording import Trial
 from fallrisk_assets.risk.detector import FallModel
 from fallrisk_assets.risk.evaluation import (
     StreamTable,
@@ -37,12 +38,10 @@ from fallrisk_assets.risk.evaluation import (
     trial_score,
     wilson_interval,
 )
-from fallrisk_assets.risk.umafall import Trial
 
 #: (n,) probabilities and (n,) outcomes to a figure.
 Score = Callable[[np.ndarray, np.ndarray], float]
 ALL = "all"
-OLD_AGE = 65
 _RESAMPLES = 200
 _BINS = 10
 _WEEK_DAYS = 7.0
@@ -118,7 +117,7 @@ def _by_trial(
             metric, right = SENSITIVITY, not right
         names = [ALL]
         if detailed:
-            names += [f"age {'65+' if trial.age >= OLD_AGE else 'under 65'}", f"movement {trial.movement}"]
+            names += [f"age {trial.age_group}", f"movement {trial.movement}"]
         for name in names:
             groups.setdefault((name, metric), []).append(right)
     return [

@@ -1,14 +1,17 @@
-"""Which recordings may train a detector that is shipped, and how they are read.
+"""Recordings that a detector is trained and judged on, read from the folder that somebody names.
 
-Belongs here: facts of each source (licence, citation) and its reader. Does not belong here: what a file of a
-source looks like (its reader), what is made of the trials (`training_set`).
+Belongs here: where each data set lies, at which positions it is read, and the hash of what was read. Does not
+belong here: what a data set's files look like and its licence (`recordings`), what is made of the trials
+(`training_set`).
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fallrisk_assets.risk.umafall import FILES, Trial, data_hash, read_umafall
+from fallrisk_assets.recordings.recording import Dataset, Skipped, Trial, dataset_of, read_dataset
 
 #: Positions that the detector is trained at.
 TRAINED_POSITIONS = ("waist", "wrist")
@@ -19,105 +22,86 @@ class RecordingsMissing(FileNotFoundError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A data set that a detector can be trained on.
-
-    Attributes:
-        title: Its name in print.
-        licence: Under which terms it is published, as its publishers say.
-        may_ship_model: Whether those terms allow shipping a model trained on it, commercial use included.
-        citation: How to cite it.
-        files: What its folder holds.
-        read: Folder and position to trials.
-        sha256: Folder to the hash of what is read.
-    """
-
-    title: str
-    licence: str
-    may_ship_model: bool
-    citation: str
-    files: tuple[str, ...]
-    read: Callable[[Path, str], list[Trial]]
-    sha256: Callable[[Path], str]
-
-
-SOURCES: dict[str, Source] = {
-    "umafall": Source(
-        "UMAFall",
-        "CC BY 4.0",
-        True,
-        "Casilari, Santoyo-Ramón, Cano-García, Procedia Computer Science 110 (2017) 32-39",
-        FILES,
-        read_umafall,
-        data_hash,
-    )
-}
-
-
-def source_of(name: str) -> Source:
-    """Facts of a source.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    if name not in SOURCES:
-        raise ValueError(f"no source {name!r} to train on: {', '.join(SOURCES)}")
-    return SOURCES[name]
-
-
-def folder_of(name: str, folder: str) -> Path:
-    """Return where a source's files are: the given folder, or the one of the source's name in it.
-
-    Raises:
-        RecordingsMissing: no folder was given, or neither holds the files.
-    """
-    files = source_of(name).files
-    if not folder:
-        raise RecordingsMissing(
-            f"no folder with recordings is given: set FALLRISK_RECORDINGS (make train SOURCE=…) to a folder "
-            f"that holds {name}/ with {', '.join(files)}; scoring needs none, the released version is shipped"
-        )
-    for place in (Path(folder) / name, Path(folder)):
-        if all((place / file).is_file() for file in files):
-            return place
-    raise RecordingsMissing(
-        f"{folder} holds no {name}: {', '.join(files)} are neither in it nor in {name}/ below it"
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
-    """Recordings of one source, read.
+    """Recordings of one data set, read.
 
     Attributes:
-        name: Name of the source.
-        source: Its facts.
-        sha256: Hash of the files.
+        name: Its key in `recordings.DATASETS`.
+        dataset: Its facts.
+        sha256: Hash of the recordings that are used, whatever files they came from.
         trials: Position to trials.
+        skipped: Reason to how many recordings are left out for it.
     """
 
     name: str
-    source: Source
+    dataset: Dataset
     sha256: str
     trials: dict[str, list[Trial]]
+    skipped: dict[str, int]
+
+
+def folder_of(name: str, folder: str) -> Path:
+    """Return where a data set is looked for: the folder of its name in the given one, or that one itself.
+
+    Raises:
+        ValueError: there is no such data set.
+        RecordingsMissing: no folder was given.
+    """
+    title = dataset_of(name).title
+    if not folder:
+        raise RecordingsMissing(
+            f"no folder with recordings is given: set FALLRISK_RECORDINGS (make train SOURCE=…) to a folder "
+            f"that holds {title}; scoring needs none, the released version is shipped"
+        )
+    own = Path(folder) / name
+    return own if own.is_dir() else Path(folder)
 
 
 def read_corpora(names: Sequence[str], folder: str) -> list[Corpus]:
-    """Read the recordings of some sources at the trained positions.
+    """Read data sets at the trained positions.
 
     Args:
-        names: Names of sources.
+        names: Keys of `recordings.DATASETS`.
         folder: Where they are.
 
     Raises:
-        RecordingsMissing, ValueError: as `folder_of`.
+        ValueError: there is no such data set, or it has no recordings at a trained position.
+        RecordingsMissing: the folder is not given or does not hold a data set.
     """
-    corpora = []
-    for name in names:
-        source, place = source_of(name), folder_of(name, folder)
-        trials = {position: source.read(place, position) for position in TRAINED_POSITIONS}
-        corpora.append(Corpus(name, source, source.sha256(place), trials))
-    return corpora
+    return [_read(name, folder_of(name, folder)) for name in names]
+
+
+def _read(name: str, place: Path) -> Corpus:
+    dataset = dataset_of(name)
+    positions = [position for position in TRAINED_POSITIONS if position in dataset.positions]
+    if not positions:
+        raise ValueError(
+            f"{name} was recorded at {', '.join(dataset.positions)}: a detector is trained at "
+            f"{' and '.join(TRAINED_POSITIONS)}"
+        )
+    trials: dict[str, list[Trial]] = {position: [] for position in TRAINED_POSITIONS}
+    skipped = Counter[str]()
+    try:
+        for position in positions:
+            for found in read_dataset(name, place, position):
+                if isinstance(found, Skipped):
+                    skipped[found.reason] += 1
+                else:
+                    trials[position].append(found)
+    except FileNotFoundError as error:
+        raise RecordingsMissing(str(error)) from error
+    return Corpus(name, dataset, _hash(trials), trials, dict(sorted(skipped.items())))
+
+
+def _hash(trials: dict[str, list[Trial]]) -> str:
+    digest = hashlib.sha256()
+    for position, found in trials.items():
+        for trial in found:
+            told = (position, trial.name, trial.subject, trial.age, trial.movement, trial.is_fall)
+            digest.update(repr(told).encode())
+            for values in (trial.ts_us, trial.accel_g, trial.gyro_dps):
+                digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def trials_at(corpora: Sequence[Corpus], position: str) -> list[Trial]:

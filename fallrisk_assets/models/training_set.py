@@ -15,9 +15,9 @@ from fallrisk_assets.contract import conform
 from fallrisk_assets.models.artefacts import training_code_hash
 from fallrisk_assets.models.contract import FallTrainingSet
 from fallrisk_assets.models.sources import TRAINED_POSITIONS, Corpus
+from fallrisk_assets.recordings.recording import Trial
 from fallrisk_assets.risk.impact_kernels import FEATURES
 from fallrisk_assets.risk.training import SYNTHETIC_WEIGHT, gather_impacts, synthetic_trials
-from fallrisk_assets.risk.umafall import Trial
 
 SYNTHETIC = "synthetic_motion"
 SYNTHETIC_LICENCE = "Apache-2.0 (part of this package)"
@@ -42,7 +42,7 @@ def training_set_table(day: dt.date, corpora: Sequence[Corpus]) -> pa.Table:
     code = training_code_hash()
     for position in TRAINED_POSITIONS:
         for corpus in corpora:
-            facts = (corpus.name, corpus.source.licence, corpus.source.may_ship_model, corpus.sha256)
+            facts = (corpus.name, corpus.dataset.licence, corpus.dataset.may_ship_model, corpus.sha256)
             for trial in corpus.trials[position]:
                 _add(columns, day, facts, position, trial, f"{corpus.name}:{trial.subject}", 1.0)
         facts = (SYNTHETIC, SYNTHETIC_LICENCE, True, code)

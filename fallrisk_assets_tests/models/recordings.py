@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from fallrisk_assets.models.held_out import HeldOut
+from fallrisk_assets.recordings.umafall import FILES
 from fallrisk_assets.risk import synthetic_motion as motion
 from fallrisk_assets.risk.streams import Stream
-from fallrisk_assets.risk.umafall import FILES
 
 PEOPLE = 8
 MOVEMENTS_EACH = 14
@@ -49,6 +49,10 @@ def write_source(folder):
                     "kind": "Fall" if is_fall else "ADL",
                     "movement": what,
                     "age": _AGES[person],
+                    "sex": "FM"[person % 2],
+                    "start": f"2026-01-05_00-00-{k:03d}",
+                    "rows": len(ts_us),
+                    "bad_rows": 0,
                 }
             )
             for kind, values in ((0, accel), (1, gyro)):

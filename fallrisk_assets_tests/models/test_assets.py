@@ -19,7 +19,8 @@ from fallrisk_assets.models.contract import FallDetector, FallDetectorEvaluation
 from fallrisk_assets.models.kinds import FALL_DETECTOR, text_hash
 from fallrisk_assets.models.registry import PromotionRefused, registry_of
 from fallrisk_assets.models.resource import RECORDINGS_VARIABLE, Recordings
-from fallrisk_assets.models.sources import SOURCES, read_corpora
+from fallrisk_assets.models.sources import read_corpora
+from fallrisk_assets.recordings.datasets import DATASETS
 from fallrisk_assets.risk import training
 from fallrisk_assets.risk.detector import FallModel, parameters_hash, released_model
 from fallrisk_assets_tests.models.artefacts import with_threshold
@@ -208,8 +209,8 @@ def test_a_version_that_nobody_judged_is_promoted_only_by_saying_so(tmp_path):
 def test_a_source_whose_licence_forbids_it_stops_the_training_by_name(
     tmp_path, recordings_folder, monkeypatch
 ):
-    lent = dataclasses.replace(SOURCES["umafall"], licence="research use on request", may_ship_model=False)
-    monkeypatch.setitem(SOURCES, "umafall", lent)
+    lent = dataclasses.replace(DATASETS["umafall"], licence="research use on request", may_ship_model=False)
+    monkeypatch.setitem(DATASETS, "umafall", lent)
     lake = Lake(root=str(tmp_path / "lake"))
     recordings = Recordings(folder=str(recordings_folder))
     result = run(lake, recordings)
@@ -238,7 +239,10 @@ def test_recordings_that_changed_meanwhile_are_noticed(tmp_path, recordings, rec
 
 @pytest.mark.parametrize(
     ("folder", "said"),
-    [("", "no folder with recordings is given: set FALLRISK_RECORDINGS"), (".", "holds no")],
+    [
+        ("", "no folder with recordings is given: set FALLRISK_RECORDINGS"),
+        (".", "umafall_trials.csv is missing"),
+    ],
 )
 def test_a_missing_folder_says_what_it_should_hold(tmp_path, monkeypatch, folder, said):
     monkeypatch.delenv(RECORDINGS_VARIABLE, raising=False)
@@ -247,7 +251,7 @@ def test_a_missing_folder_says_what_it_should_hold(tmp_path, monkeypatch, folder
     result = run(lake, Recordings(folder=given), assets=[fall_training_set])
     assert not result.success
     assert said in error_of(result)
-    assert "umafall_trials.csv" in error_of(result)
+    assert "UMAFall" in error_of(result)
 
 
 def test_the_folder_can_come_from_the_environment_when_a_run_starts(monkeypatch, recordings_folder):

@@ -11,6 +11,7 @@ from fallrisk_assets.models.kinds import FALL_DETECTOR
 from fallrisk_assets.models.registry import registry_of
 from fallrisk_assets.models.resource import RECORDINGS_VARIABLE
 from fallrisk_assets.partitions import hour_range
+from fallrisk_assets.risk import index_model
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.risk.detector import released_model
 from fallrisk_assets.risk.resource import RESCORE_VARIABLE
@@ -42,7 +43,7 @@ def test_every_model_is_listed_with_the_version_in_use(say, lake):
     lines = said.splitlines()
     assert any(line.startswith(f"  * {released_model().version}") for line in lines)
     assert f"    {kept}" in lines
-    assert "  * fall_index-1" in said
+    assert f"  * {index_model.VERSION}" in said
     assert "  * window_score-1" in said
 
 
