@@ -91,9 +91,9 @@ def index_card() -> str:
         "history (NOT_SCORED, with the reason, never a low score).",
         "",
         "**Limits.** Assembled from published odds ratios (Deandrea et al., Epidemiology 2010, 21:658-668), "
-        "not fitted and not validated on outcomes here; the terms are shrunk for their correlation "
-        f"({m.CLINICAL_SHRINKAGE:g} clinical, {m.GAIT_SHRINKAGE:.2g} gait). Expect an area under the curve of "
-        "about 0.66; above 0.75 look for a leak.",
+        "not fitted and not validated on outcomes here; terms are shrunk for their correlation "
+        f"({m.CLINICAL_SHRINKAGE:g} clinical, {m.GAIT_SHRINKAGE:.2g} gait). Expect an area under the curve "
+        f"of about 0.66; above {m.MOST_PLAUSIBLE_AUC:g} look for a leak.",
         "",
         f"Base rate {m.BASE_RATE:g}; bands: medium from {m.MEDIUM_FROM:g}, high from {m.HIGH_FROM:g}; "
         f"interval z {m.INTERVAL_Z:g}.",
