@@ -12,6 +12,8 @@ import dagster as dg
 from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.clinic.operations import assets as operations
+from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
 from fallrisk_assets.environments import Environment, resources_for
 from fallrisk_assets.fhir import assets as fhir
@@ -32,7 +34,18 @@ from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
 
-DOMAINS: tuple[ModuleType, ...] = (telemetry, mobility, risk, alerts, clinic, fhir, warehouse, dashboards)
+DOMAINS: tuple[ModuleType, ...] = (
+    telemetry,
+    mobility,
+    risk,
+    alerts,
+    clinic,
+    operations,
+    fhir,
+    warehouse,
+    dashboards,
+)
+CHECKS: tuple[ModuleType, ...] = (telemetry_checks, operations_checks)
 
 
 def build_defs(
@@ -45,9 +58,7 @@ def build_defs(
         overrides: Resources that take the place of the environment's, by name.
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
-    checks = [
-        c for domain in (*DOMAINS, telemetry_checks) for c in dg.load_asset_checks_from_modules([domain])
-    ]
+    checks = [c for domain in (*DOMAINS, *CHECKS) for c in dg.load_asset_checks_from_modules([domain])]
     bound = [a for a in assets if isinstance(a, dg.AssetsDefinition)]
     health = failed_partition_checks(bound)
     return dg.Definitions(

@@ -177,7 +177,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     description="Request the days on which the clinic's files were received.",
 )
 def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.SensorResult:
-    """Request the days on which the clinic's files (patients, assignments, contacts) were received."""
+    """Request the days on which the clinic's files were received: who is who, and what the clinic did."""
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     by_day: dict[str, list] = {}
     undated = []
