@@ -21,7 +21,13 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import daily
 
 CONSERVATION = "every_line_of_a_drop_is_accounted_for"
-_CLEAN: tuple[ContractType, ...] = (Providers, AppointmentEvents, AppointmentRecords, Feedback)
+_TOLD: tuple[ContractType, ...] = (
+    Providers,
+    AppointmentEvents,
+    AppointmentRecords,
+    Feedback,
+    OperationsQuarantine,
+)
 
 
 def lost_lines(lake: Lake, key: str) -> dict[str, int]:
@@ -37,7 +43,7 @@ def lost_lines(lake: Lake, key: str) -> dict[str, int]:
     for drop in lake.read(ClinicDrops, [key]).to_pylist():
         gone = drop["duplicate_lines"] + drop["superseded_lines"]
         balance[drop["file"]] += drop["received_lines"] - gone
-    for model in (*_CLEAN, OperationsQuarantine):
+    for model in _TOLD:
         balance.subtract(Counter(lake.read(model, [key], columns=["file"])["file"].to_pylist()))
     return {file: lost for file, lost in sorted(balance.items()) if lost}
 

@@ -171,7 +171,7 @@ _LINES = st.sampled_from(
 _ANSWERS = st.sampled_from([lines(answer()), lines(answer(comments=None)), lines(answer(provider_rating=9))])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     logs=st.lists(st.lists(_LINES, max_size=6), min_size=1, max_size=3),
     answers=st.lists(_ANSWERS, max_size=5),

@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.operations.contract import Feedback
@@ -83,12 +83,14 @@ def test_comments_count_as_personal_data():
     assert classes["comments"] == "direct"
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=8))
 def test_any_json_is_taken_or_refused_and_counted(value):
     rows, refused, received = parse(json.dumps(value).encode())
     assert len(rows) + len(refused) == received
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 400))
 def test_a_drop_cut_anywhere_or_of_any_bytes_is_counted_whole(tail, cut):
     rows, refused, received = parse(json.dumps(TWO).encode()[:cut] + tail)

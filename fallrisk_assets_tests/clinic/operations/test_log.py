@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fallrisk_assets.clinic.operations.log import parse_log
@@ -134,6 +134,7 @@ def test_the_content_is_the_same_under_another_id():
     assert (one["event_id"], other["event_id"]) == ("e1", "e2")
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.just(lines(event()).strip())), max_size=8))
 def test_every_line_that_is_not_blank_is_a_row_or_refused(found):
     data = b"\n".join(found)
