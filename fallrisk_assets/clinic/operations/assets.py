@@ -13,17 +13,28 @@ import dagster as dg
 from fallrisk_assets.clinic.files import FOLDER
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
+    AppointmentQuarantine,
     AppointmentRecords,
+    Appointments,
     ClinicDrops,
     Feedback,
     OperationsQuarantine,
     Providers,
 )
 from fallrisk_assets.clinic.operations.day import files_to_read, operations_of_day
+from fallrisk_assets.clinic.operations.history import (
+    day_ends,
+    events_until,
+    inputs_until,
+    made_from,
+    records_until,
+    references_until,
+)
+from fallrisk_assets.clinic.operations.states import day_states
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
-from fallrisk_assets.partitions import daily
+from fallrisk_assets.partitions import daily, day_key
 from fallrisk_assets.publishing import contract_assets, show, show_bars
 
 #: What a preview counts by.
@@ -79,3 +90,46 @@ def clinic_operations(
         show(
             publications[OperationsQuarantine], key, **{f"refused {r}": n for r, n in sorted(refused.items())}
         )
+
+
+_EVERY_DAY = dg.AllPartitionMapping()
+
+
+@contract_assets(
+    Appointments,
+    AppointmentQuarantine,
+    name="appointment_states",
+    partitions_def=daily,
+    group_name="clinic",
+    deps=[
+        dg.AssetDep(name, partition_mapping=_EVERY_DAY)
+        for name in ("clinic_drops", "appointment_events", "appointment_records", "patients", "providers")
+    ],
+)
+def appointment_states(
+    context: dg.AssetExecutionContext, lake: Lake, publications: dict[ContractType, Publication]
+) -> None:
+    """Folded from everything received up to the end of the day, in any order of arrival.
+
+    Events win over records of the older form. What cannot have happened as told, and appointments of patients
+    or providers that cannot be, stand in `appointment_quarantine`.
+    """
+    keys = sorted(context.partition_keys)
+    before, *ends = day_ends(lake, keys)
+    last = keys[-1]
+    statuses: dict[str, Counter[str]] = {key: Counter() for key in keys}
+    pieces = day_states(
+        ends, before, events_until(lake, last), records_until(lake, last), references_until(lake, last)
+    )
+    for day, rows, refused in pieces:
+        key = day_key(day)
+        publications[Appointments].add(key, rows)
+        publications[AppointmentQuarantine].add(key, refused)
+        statuses[key].update(rows["status"].to_pylist())
+    for key in keys:
+        inputs = inputs_until(lake, key)
+        for publication in publications.values():
+            publication.mark(key, made_from=made_from(inputs))
+            for name, content_hash in inputs.items():
+                publication.note_input(key, name, content_hash)
+        show_bars(publications[Appointments], key, dict(sorted(statuses[key].items())), name="changed to")
