@@ -25,7 +25,7 @@ from fallrisk_assets.warehouse.history import (
     fold,
     midnight,
     natural_key,
-    version_key,
+    validity,
 )
 
 AGE_LIMITS = ((18, "Under 18"), (35, "18-34"), (50, "35-49"), (65, "50-64"))
@@ -107,7 +107,7 @@ def dim_patient(versions: Iterable[Version]) -> pa.Table:
         rows.append(
             {
                 **shown,
-                **_validity(version, "patient_version_key"),
+                **validity(version, "patient_version_key"),
                 "patient_key": natural_key(version.member),
                 "patient_id": version.member,
                 "site_key": natural_key(version.attributes["site_id"]),
@@ -115,15 +115,6 @@ def dim_patient(versions: Iterable[Version]) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows, schema=arrow_schema(DimPatient))
-
-
-def _validity(version: Version, key: str) -> dict[str, Any]:
-    return {
-        key: version_key(version.member, version.valid_from),
-        "valid_from": version.valid_from,
-        "valid_to": version.valid_to,
-        "is_current": version.valid_to is None,
-    }
 
 
 class Wearers:
@@ -260,7 +251,7 @@ def dim_device(versions: Iterable[Version], wearers: Wearers) -> pa.Table:
     rows = [
         {
             **version.attributes,
-            **_validity(version, "device_version_key"),
+            **validity(version, "device_version_key"),
             "device_key": natural_key(version.member),
             "device_id": version.member,
             "patient_key": wearers.patient_key(version.attributes["wearable_patient_id"], version.valid_from),
