@@ -33,6 +33,8 @@ from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_se
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
+from fallrisk_assets.warehouse.operations import assets as warehouse_operations
+from fallrisk_assets.warehouse.retention_job import warehouse_retention
 
 DOMAINS: tuple[ModuleType, ...] = (
     telemetry,
@@ -43,6 +45,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     operations,
     fhir,
     warehouse,
+    warehouse_operations,
     dashboards,
 )
 CHECKS: tuple[ModuleType, ...] = (telemetry_checks, operations_checks)
@@ -64,7 +67,12 @@ def build_defs(
     return dg.Definitions(
         assets=assets,
         asset_checks=[*checks, health],
-        jobs=[*partitioned_jobs(bound, without=health), health_job(health), lake_maintenance],
+        jobs=[
+            *partitioned_jobs(bound, without=health),
+            health_job(health),
+            lake_maintenance,
+            warehouse_retention,
+        ],
         sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
         schedules=[fill_silent_hours, read_identities, close_the_day, look_for_failures, tidy_the_lake],
         resources={**resources_for(environment), **(overrides or {})},

@@ -24,6 +24,7 @@ DOMAINS = (
     "alerts",
     "fhir",
     "warehouse",
+    "warehouse.operations",
     "dashboards",
 )
 DICTIONARY = Path("docs/data_dictionary.md")
