@@ -148,12 +148,13 @@ def test_a_missed_visit_that_was_made_up_for_is_no_reason(warehouse):
     assert outreach(warehouse) == []
 
 
-def test_a_visit_ahead_that_was_cancelled_is_none(warehouse):
-    scored(warehouse, 6, index(day=date(2026, 1, 6), probability=0.6, band="high"))
+def test_a_visit_ahead_that_was_cancelled_is_none_from_that_day_on(warehouse):
+    scored(warehouse, 5, index(probability=0.6, band="high"))
     load(warehouse, state("APT1", "Scheduled", **AHEAD))
     assert outreach(warehouse) == []
     load(warehouse, state("APT1", "Cancelled", day=6, **AHEAD))
     assert outreach(warehouse) == [("PAT000001", "HIGH_RISK,NO_VISIT_AHEAD")]
+    assert outreach(warehouse, 5) == []  # as known on that day
 
 
 def test_a_visit_that_counts_nowhere_is_no_visit_ahead(warehouse):
