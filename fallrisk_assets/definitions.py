@@ -25,6 +25,7 @@ from fallrisk_assets.risk import assets as risk
 from fallrisk_assets.schedules import (
     close_the_day,
     fill_silent_hours,
+    forget_old_rows,
     look_for_failures,
     read_identities,
     tidy_the_lake,
@@ -74,7 +75,14 @@ def build_defs(
             warehouse_retention,
         ],
         sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
-        schedules=[fill_silent_hours, read_identities, close_the_day, look_for_failures, tidy_the_lake],
+        schedules=[
+            fill_silent_hours,
+            read_identities,
+            close_the_day,
+            look_for_failures,
+            tidy_the_lake,
+            forget_old_rows,
+        ],
         resources={**resources_for(environment), **(overrides or {})},
     )
 

@@ -1,12 +1,13 @@
 """Nothing is kept longer than it may be, and nothing goes in a dry run."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
 from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.schedules import forget_old_rows
 from fallrisk_assets.warehouse import retention
 from fallrisk_assets.warehouse.operations import dimensions
 from fallrisk_assets.warehouse.operations.contract import DimProvider, FactAppointment
@@ -85,3 +86,13 @@ def test_the_row_of_a_day_is_read_as_missing_once_it_is_forgotten(warehouse):
     assert isinstance(left, pa.Table)
     with pytest.raises(Exception, match="2026-01-05"):
         warehouse.read(FactAppointment, ["2026-01-05"])
+
+
+def test_the_schedule_deletes_what_is_too_old_on_its_day(warehouse):
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2028, 1, 6, 3, 30, tzinfo=UTC))
+    request = forget_old_rows(context)
+    done = warehouse_retention.execute_in_process(
+        run_config=request.run_config, resources={"warehouse": warehouse}
+    )
+    assert done.success
+    assert days_left(warehouse) == [date(2026, 1, 6)]
