@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from fallrisk_assets.clinic.operations.contract import (
+from fallrisk_assets.clinic.operations.vocabulary import (
     APPOINTMENT_CANCELLED,
     APPOINTMENT_RESCHEDULED,
     APPOINTMENT_SCHEDULED,

@@ -13,8 +13,15 @@ from typing import Any
 from fallrisk_assets.clinic.contract import PATIENT_ID
 from fallrisk_assets.clinic.csv_file import CellError, Cells, Record, Refusal, refusal
 from fallrisk_assets.clinic.json_file import read_json_lines
-from fallrisk_assets.clinic.operations.contract import (
-    APPOINTMENT_ID,
+from fallrisk_assets.clinic.operations.contract import APPOINTMENT_ID, PROVIDER_ID, TEXT_ID
+from fallrisk_assets.clinic.operations.lines import (
+    check_past,
+    check_schedule,
+    content_hash,
+    instant,
+    scheduled_start,
+)
+from fallrisk_assets.clinic.operations.vocabulary import (
     APPOINTMENT_RESCHEDULED,
     APPOINTMENT_SCHEDULED,
     APPOINTMENT_TYPES,
@@ -26,17 +33,8 @@ from fallrisk_assets.clinic.operations.contract import (
     ISSUE_TYPES,
     LONGEST_VISIT_MINUTES,
     MODES,
-    PROVIDER_ID,
     SEVERITIES,
     TECHNICAL_ISSUE,
-    TEXT_ID,
-)
-from fallrisk_assets.clinic.operations.lines import (
-    check_past,
-    check_schedule,
-    content_hash,
-    instant,
-    scheduled_start,
 )
 
 _NAMESPACE = uuid.UUID("6f0a8f5e-3b1d-5c57-9a43-1c6f2c0b7d11")

@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 
 from fallrisk_assets.clinic.csv_file import CellError, Cells, Refusal, each_row, read_records
-from fallrisk_assets.clinic.operations.contract import PROVIDER_ID, SPECIALTIES
+from fallrisk_assets.clinic.operations.contract import PROVIDER_ID
+from fallrisk_assets.clinic.operations.vocabulary import SPECIALTIES
 
 PROVIDER_COLUMNS = ("provider_id", "specialty", "active")
 """Columns without which the file cannot be read; the others may be absent or empty (unknown)."""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from fallrisk_assets.clinic.operations.contract import COMPLETED, NO_SHOW
+from fallrisk_assets.clinic.operations.vocabulary import COMPLETED, NO_SHOW
 from fallrisk_assets.clinic.snapshots import changes
 
 WHAT_TO_DO = {

@@ -22,17 +22,16 @@ import pyarrow.compute as pc
 from fallrisk_assets.clinic.local_time import quarter_hour_id
 from fallrisk_assets.clinic.operations import fold as folding
 from fallrisk_assets.clinic.operations import references as refs
-from fallrisk_assets.clinic.operations.contract import (
+from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, Appointments
+from fallrisk_assets.clinic.operations.fold import Folded, deadlines, fold
+from fallrisk_assets.clinic.operations.references import References
+from fallrisk_assets.clinic.operations.vocabulary import (
     BY_EVENTS,
     BY_RECORD,
     COMPLETED,
     IN_PROGRESS,
     SCHEDULED,
-    AppointmentQuarantine,
-    Appointments,
 )
-from fallrisk_assets.clinic.operations.fold import Folded, deadlines, fold
-from fallrisk_assets.clinic.operations.references import References
 from fallrisk_assets.contract import arrow_schema
 
 APPOINTMENTS_AT_ONCE = 20_000

@@ -6,7 +6,7 @@ Here: what they are. Not here: how their rows are made (`dimensions.py`, `facts.
 
 from typing import Any
 
-from fallrisk_assets.clinic.operations.contract import APPOINTMENT_TYPES, MODES, SOURCES, STATUSES
+from fallrisk_assets.clinic.operations.vocabulary import APPOINTMENT_TYPES, MODES, SOURCES, STATUSES
 from fallrisk_assets.contract import (
     Bool,
     Contract,

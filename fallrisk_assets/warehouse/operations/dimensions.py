@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from fallrisk_assets.clinic.operations.contract import (
+from fallrisk_assets.clinic.operations.vocabulary import (
     APPOINTMENT_TYPES,
     CANCELLED,
     COMPLETED,

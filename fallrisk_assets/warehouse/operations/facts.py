@@ -6,7 +6,7 @@ was not taken stays null.
 
 import pyarrow as pa
 
-from fallrisk_assets.clinic.operations.contract import COMPLETED, CONNECTIONS
+from fallrisk_assets.clinic.operations.vocabulary import COMPLETED, CONNECTIONS
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.warehouse.calendar import date_id
 from fallrisk_assets.warehouse.history import midnight, natural_key
