@@ -123,8 +123,9 @@ def appointment_states(
     )
     for day, rows, refused in pieces:
         key = day_key(day)
-        publications[Appointments].add(key, rows)
-        publications[AppointmentQuarantine].add(key, refused)
+        for model, found in ((Appointments, rows), (AppointmentQuarantine, refused)):
+            if found.num_rows:
+                publications[model].add(key, found)
         statuses[key].update(rows["status"].to_pylist())
     for key in keys:
         inputs = inputs_until(lake, key)

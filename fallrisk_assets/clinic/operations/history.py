@@ -19,7 +19,7 @@ from fallrisk_assets.clinic.operations.contract import (
 )
 from fallrisk_assets.clinic.operations.references import References
 from fallrisk_assets.clinic.operations.states import DayEnd
-from fallrisk_assets.contract import ContractType
+from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash
 
@@ -30,13 +30,18 @@ _INPUTS: tuple[ContractType, ...] = (ClinicDrops, AppointmentEvents, Appointment
 
 
 def events_until(lake: Lake, key: str) -> pa.Table:
-    """Return the `AppointmentEvents` rows received up to a day."""
-    return lake.read(AppointmentEvents, _with_rows(lake, AppointmentEvents, key))
+    """Return the `AppointmentEvents` rows received up to a day, without the places at which they stood."""
+    return _told(lake, AppointmentEvents, key)
 
 
 def records_until(lake: Lake, key: str) -> pa.Table:
-    """Return the `AppointmentRecords` rows received up to a day."""
-    return lake.read(AppointmentRecords, _with_rows(lake, AppointmentRecords, key))
+    """Return the `AppointmentRecords` rows received up to a day, without the places at which they stood."""
+    return _told(lake, AppointmentRecords, key)
+
+
+def _told(lake: Lake, model: ContractType, key: str) -> pa.Table:
+    names = [name for name in arrow_schema(model).names if name not in ("file", "line")]
+    return lake.read(model, _with_rows(lake, model, key), columns=names)
 
 
 def references_until(lake: Lake, key: str) -> References:

@@ -34,7 +34,7 @@ from fallrisk_assets.clinic.operations.vocabulary import (
 )
 from fallrisk_assets.contract import arrow_schema
 
-APPOINTMENTS_AT_ONCE = 20_000
+APPOINTMENTS_AT_ONCE = 4_000
 """Appointments whose events are in memory as rows at one time."""
 
 _OPEN = (SCHEDULED, IN_PROGRESS)

@@ -240,3 +240,14 @@ def test_days_one_by_one_give_what_the_range_gives_and_the_end_does_not_depend_o
 
     at_once = states({9: [one for _, one in drawn]})[0] if drawn else {}
     assert newest(of_range) == newest(at_once)
+
+
+def test_appointments_looked_at_in_pieces_give_the_same_rows_in_the_same_order(monkeypatch):
+    received = {
+        2: [event(appointment_id=f"APT{n}") for n in range(5)],
+        6: [{**one, "appointment_id": f"APT{n}"} for n in (0, 3) for one in CAME],
+    }
+    whole = states(received)
+    monkeypatch.setattr("fallrisk_assets.clinic.operations.states.APPOINTMENTS_AT_ONCE", 2)
+    assert states(received) == whole
+    assert [row["appointment_id"] for row in whole[0][6]] == [f"APT{n}" for n in range(5)]
