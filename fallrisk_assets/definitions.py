@@ -12,6 +12,8 @@ import dagster as dg
 from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.clinic.operations import assets as operations
+from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
 from fallrisk_assets.environments import Environment, resources_for
 from fallrisk_assets.fhir import assets as fhir
@@ -27,6 +29,7 @@ from fallrisk_assets.risk import index_assets as risk_index
 from fallrisk_assets.schedules import (
     close_the_day,
     fill_silent_hours,
+    forget_old_rows,
     look_for_failures,
     read_identities,
     tidy_the_lake,
@@ -35,6 +38,8 @@ from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_se
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
+from fallrisk_assets.warehouse.operations import assets as warehouse_operations
+from fallrisk_assets.warehouse.retention_job import warehouse_retention
 
 DOMAINS: tuple[ModuleType, ...] = (
     telemetry,
@@ -44,10 +49,13 @@ DOMAINS: tuple[ModuleType, ...] = (
     models,
     alerts,
     clinic,
+    operations,
     fhir,
     warehouse,
+    warehouse_operations,
     dashboards,
 )
+CHECKS: tuple[ModuleType, ...] = (telemetry_checks, risk_checks, models_checks, operations_checks)
 
 
 def build_defs(
@@ -60,20 +68,28 @@ def build_defs(
         overrides: Resources that take the place of the environment's, by name.
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
-    checks = [
-        c
-        for domain in (*DOMAINS, telemetry_checks, risk_checks, models_checks)
-        for c in dg.load_asset_checks_from_modules([domain])
-    ]
+    checks = [c for domain in (*DOMAINS, *CHECKS) for c in dg.load_asset_checks_from_modules([domain])]
     bound = [a for a in assets if isinstance(a, dg.AssetsDefinition)]
     # Who asks for a run sees what became of it; the platform watches what runs by the clock.
     health = failed_partition_checks(a for a in bound if not {s.group_name for s in a.specs} & set(ON_DEMAND))
     return dg.Definitions(
         assets=assets,
         asset_checks=[*checks, health],
-        jobs=[*partitioned_jobs(bound, without=health), health_job(health), lake_maintenance],
+        jobs=[
+            *partitioned_jobs(bound, without=health),
+            health_job(health),
+            lake_maintenance,
+            warehouse_retention,
+        ],
         sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
-        schedules=[fill_silent_hours, read_identities, close_the_day, look_for_failures, tidy_the_lake],
+        schedules=[
+            fill_silent_hours,
+            read_identities,
+            close_the_day,
+            look_for_failures,
+            tidy_the_lake,
+            forget_old_rows,
+        ],
         resources={**resources_for(environment), **(overrides or {})},
     )
 

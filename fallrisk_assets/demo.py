@@ -19,6 +19,7 @@ from pathlib import Path
 import dagster as dg
 
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, OperationsQuarantine
 from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.health import NO_FAILED_PARTITION
@@ -34,7 +35,19 @@ from fallrisk_assets.warehouse.resource import Warehouse
 RECORDINGS_VARIABLE = "FALLRISK_RECORDINGS"
 #: Share of the labelled falls that the demonstration must find.
 LEAST_SENSITIVITY = 0.95
+#: Of the simulated clinic, in which the wearers are patients among others.
+PROVIDERS, OTHER_PATIENTS = 7, 600
 _SHARED_RECORDINGS = Path("../shared/data/umafall")
+
+
+_INDICATORS = """
+SELECT k.title, k.definition, m.value FROM mart_daily_kpis AS m INNER JOIN dim_kpi AS k ON k.kpi = m.kpi
+WHERE m.day = (SELECT MAX(day) FROM mart_daily_kpis) ORDER BY k.title
+"""
+_TO_CALL = """
+SELECT day, rank, patient_id, reasons FROM mart_outreach
+WHERE day = (SELECT MAX(day) FROM mart_outreach) ORDER BY rank
+"""
 
 
 def recordings() -> Path | None:
@@ -56,7 +69,8 @@ def simulate(data: Path, options: argparse.Namespace) -> None:
     days = [f"--patients={options.patients}", f"--days={options.days}", f"--rate-hz={options.rate_hz}"]
     seeds = [f"--seed={options.seed}", f"--start={options.start}", f"--workers={os.cpu_count() or 1}"]
     truth = ["--truth", str(data / "truth" / "cohort")]
-    subprocess.run([*simulator, "cohort", *out, *truth, *days, *seeds], check=True)
+    clinic = [f"--clinic-providers={PROVIDERS}", f"--clinic-patients={OTHER_PATIENTS}", "--clinic-faults=all"]
+    subprocess.run([*simulator, "cohort", *out, *truth, *days, *seeds, *clinic], check=True)
     source = recordings()
     if source is None:
         print(f"No recordings to replay (set {RECORDINGS_VARIABLE} to a folder of UMAFall to have them).")
@@ -120,6 +134,24 @@ def _count(model: type, lake: Lake) -> int:
     return sum(lake.ledger.get(model, key).rows for key in lake.ledger.keys(model))
 
 
+def report_clinic(lake: Lake, warehouse: Warehouse) -> list[str]:
+    """Print what the clinic's operations came to; return what is wrong with it."""
+    print("\nThe clinic")
+    for model in (OperationsQuarantine, AppointmentQuarantine):
+        refused = Counter(lake.read(model, lake.ledger.keys(model), columns=["reason"])["reason"].to_pylist())
+        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(refused.items())) or "none"
+        print(f"  {model.spec.name:<26} {reasons}")
+    indicators = warehouse.query(_INDICATORS).to_pylist()
+    for row in indicators:
+        shown = "unknown" if row["value"] is None else f"{row['value']:,.2f}"
+        print(f"  {row['title']:<26} {shown:>8}  {row['definition']}")
+    to_call = warehouse.query(_TO_CALL).to_pylist()
+    for row in to_call:
+        print(f"  call {row['rank']:<2} on {row['day']}     {row['patient_id']}  {row['reasons']}")
+    wrong = [] if indicators else ["no indicator of the clinic was computed"]
+    return wrong if to_call else [*wrong, "nobody is on the outreach list, though the cohort falls"]
+
+
 def report(lake: Lake, data: Path) -> list[str]:
     """Print what came out; return what is wrong with it."""
     wrong = []
@@ -160,6 +192,7 @@ def report(lake: Lake, data: Path) -> list[str]:
         for d in days
     )
     print(f"Bundles   {bundles:,} patient-days, {_count(FhirResources, lake):,} FHIR resources")
+    wrong += report_clinic(lake, Warehouse())
     checks = check_results()
     print("Checks    " + ", ".join(f"{n} {status}" for status, n in checks.most_common() if n))
     page = data / "reports" / "pages" / "index.html"

@@ -15,7 +15,19 @@ from typing import Any
 from fallrisk_assets.contract import Contract, ContractType, columns_of
 from fallrisk_assets.schemas import data_dictionary
 
-DOMAINS = ("clinic", "telemetry", "mobility", "risk", "models", "alerts", "fhir", "warehouse", "dashboards")
+DOMAINS = (
+    "clinic",
+    "clinic.operations",
+    "telemetry",
+    "mobility",
+    "risk",
+    "models",
+    "alerts",
+    "fhir",
+    "warehouse",
+    "warehouse.operations",
+    "dashboards",
+)
 DICTIONARY = Path("docs/data_dictionary.md")
 SNAPSHOT = Path("docs/schema_snapshot.json")
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from fallrisk_assets.clinic.operations.history import stale_days
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
@@ -112,6 +113,7 @@ def run_days(first: dt.date, last: dt.date) -> None:
         JobFailed: a run failed, or hours are still asked for again after some rounds.
     """
     execute(IDENTITY_DAILY, str(first), str(last))
+    run_stale_states(Lake())
     after = window_of(str(last))[1]  # its first hour, unless the last day is still running
     execute(TELEMETRY_HOURLY, f"{first}-00:00", hour_key(min(after, newest_hour_end() - HOUR)))
     touched, left = run_late_hours(Lake())
@@ -127,6 +129,19 @@ def run_days(first: dt.date, last: dt.date) -> None:
         print(f"  late data changed hours of {', '.join(earlier)}: run these days again", flush=True)
     if left:
         raise JobFailed(f"hours are still made from other drops than the index names: {', '.join(left)}")
+
+
+def run_stale_states(lake: Lake) -> None:
+    """Execute the clinic's job for days whose states of appointments were made from less than is known now.
+
+    What the clinic's sensor does on its own: a day that is run late is told by all days after it.
+
+    Raises:
+        JobFailed: the run failed.
+    """
+    if stale := sorted(stale_days(lake)):
+        execute(IDENTITY_DAILY, stale[0], stale[-1])
+        print(f"  appointments of {stale[0]} … {stale[-1]} changed: run these days again", flush=True)
 
 
 def run_late_hours(lake: Lake) -> tuple[list[str], list[str]]:

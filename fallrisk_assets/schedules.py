@@ -101,3 +101,17 @@ def look_for_failures(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 def tidy_the_lake(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Expire old snapshots and delete what killed runs left behind."""
     return dg.RunRequest()
+
+
+@dg.schedule(
+    job_name="warehouse_retention",
+    cron_schedule="30 3 * * *",
+    execution_timezone="UTC",
+    description="Delete rows of the warehouse that are older than their period.",
+)
+def forget_old_rows(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Delete rows of the warehouse that are older than their period: the job by itself only tells them."""
+    today = context.scheduled_execution_time.date().isoformat()
+    return dg.RunRequest(
+        run_config={"ops": {"forget_old_rows": {"config": {"dry_run": False, "today": today}}}}
+    )

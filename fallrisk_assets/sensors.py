@@ -13,6 +13,8 @@ from fallrisk_assets.alerts.contract import DeviceStates
 from fallrisk_assets.alerts.look_back import stale_alert_hours
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import resolve_assignments
+from fallrisk_assets.clinic.operations.contract import Appointments
+from fallrisk_assets.clinic.operations.history import stale_days
 from fallrisk_assets.jobs import HOUR_TAG, IDENTITY_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash
@@ -32,6 +34,7 @@ from fallrisk_assets.telemetry.requests import (
     new_drops,
 )
 
+_STATES = ("appointments", "appointment_quarantine")
 _LOOKING_BACK = ("device_states", "alert_actions", "alerts", "alert_deliveries")
 #: More changed drops than this are not named one by one: their hours are read again whole.
 MAX_NAMED_DROPS = 200
@@ -176,8 +179,11 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
     minimum_interval_seconds=30,
     description="Request the days on which the clinic's files were received.",
 )
-def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.SensorResult:
-    """Request the days on which the clinic's files (patients, assignments, contacts) were received."""
+def clinic_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Landing) -> dg.SensorResult:
+    """Request the days on which the clinic's files were received: who is who, and what the clinic did.
+
+    A day that changed is told by all later states of appointments: the published ones are asked for again.
+    """
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     by_day: dict[str, list] = {}
     undated = []
@@ -199,13 +205,29 @@ def clinic_sensor(context: dg.SensorEvaluationContext, landing: Landing) -> dg.S
         )
     now = {day: drops_hash(files) for day, files in by_day.items()}
     fresh = {day: what for day, what in now.items() if seen.get(day) != what}
-    if not fresh:
+    requests = [dg.RunRequest(run_key=f"{d}:{w}", partition_key=d) for d, w in sorted(fresh.items())]
+    if not fresh:  # while files wait to be read, later days are not made again once for each of them
+        requests = stale_state_requests(lake)
+    if not requests:
         waiting = f", {len(undated)} files wait" if undated else ""
         return dg.SensorResult(skip_reason=f"{len(now)} days of clinic files, none changed{waiting}")
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{d}:{w}", partition_key=d) for d, w in sorted(fresh.items())],
-        cursor=json.dumps(now, sort_keys=True),
-    )
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(now, sort_keys=True))
+
+
+def stale_state_requests(lake: Lake) -> list[dg.RunRequest]:
+    """Return one run for the days whose states of appointments were made from less than is known now."""
+    stale = stale_days(lake)
+    if not stale:
+        return []
+    days = [day for day in lake.ledger.keys(Appointments) if min(stale) <= day <= max(stale)]
+    what = combined_hash(stale.values())[:16]
+    return [
+        dg.RunRequest(
+            run_key=f"states:{days[0]}:{days[-1]}:{what}",
+            tags={RANGE_START: days[0], RANGE_END: days[-1]},
+            asset_selection=[dg.AssetKey(name) for name in _STATES],
+        )
+    ]
 
 
 @dg.sensor(

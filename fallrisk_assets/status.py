@@ -25,6 +25,7 @@ from fallrisk_assets.partitions import window_of
 from fallrisk_assets.telemetry.contract import TelemetryDrops
 from fallrisk_assets.telemetry.requests import LandingCursor, new_drops, unregistered
 from fallrisk_assets.warehouse.contract import TABLES as WAREHOUSE_TABLES
+from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
 from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
 
 FAILED_WITHIN = dt.timedelta(days=1)
@@ -72,7 +73,7 @@ def warehouse_tables(warehouse: Warehouse, now: dt.datetime) -> list[TableState]
         for row in warehouse.read_snapshot(_PUBLISHED).to_pylist():
             published.setdefault(row["table_name"], {})[row["partition_key"]] = row["rows"]
     found = []
-    for model in WAREHOUSE_TABLES:
+    for model in (*WAREHOUSE_TABLES, *OPERATIONS_TABLES):
         rows = published.get(model.spec.identifier, {})
         keys = [WHOLE_TABLE] if WHOLE_TABLE in rows else begun(rows, now)
         found.append(

@@ -48,6 +48,14 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "device_assignment",
             "care_contacts",
             "identity_quarantine",
+            "clinic_drops",
+            "operations_quarantine",
+            "providers",
+            "appointment_events",
+            "appointment_records",
+            "feedback",
+            "appointments",
+            "appointment_quarantine",
         },
         "fhir": {"fhir_resources", "fhir_bundles"},
         "warehouse": {
@@ -59,6 +67,18 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "fact_alert",
             "fact_device_day",
             "warehouse_snapshot",
+            "dim_time",
+            "dim_status",
+            "dim_appointment_type",
+            "dim_kpi",
+            "dim_provider",
+            "fact_appointment",
+            "fact_feedback",
+            "mart_daily_kpis",
+            "mart_provider_utilisation",
+            "mart_revenue",
+            "mart_patient_journey",
+            "mart_outreach",
         },
         "dashboards": {"day_page"},
     }
@@ -77,7 +97,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 32
+    assert len(tables) == 52
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks
@@ -152,6 +172,7 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
         "resource.py",
         "publishing.py",
         "checks.py",
+        "retention_job.py",
         "run_failure.py",
         "__main__.py",
     }

@@ -95,6 +95,18 @@ def test_hours_that_stay_stale_are_a_failure_that_names_them_after_the_day_was_c
     assert ran[-1][0] == "lakehouse_daily"
 
 
+def test_states_of_appointments_that_a_late_day_made_stale_are_made_again(home, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(run, "execute", lambda *words: ran.append(words))
+    monkeypatch.setattr(run, "stale_days", lambda lake: {"2026-01-07": "a", "2026-01-06": "b"})
+    assert run.main(["--from", "2026-01-05", "--to", "2026-01-05"], today=TODAY) == 0
+    assert ran[:2] == [
+        ("identity_daily", "2026-01-05", "2026-01-05"),
+        ("identity_daily", "2026-01-06", "2026-01-07"),
+    ]
+    assert "appointments of 2026-01-06 … 2026-01-07 changed: run these days again" in capsys.readouterr().out
+
+
 JOB = """
 import os
 import dagster as dg

@@ -1,4 +1,4 @@
-"""Command line: `python -m simulator cohort|live|replay`; `--help` explains each."""
+"""Command line: `python -m simulator cohort|clinic|live|replay`; `--help` explains each."""
 
 import argparse
 import sys
@@ -8,6 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from fallrisk_assets.recordings.datasets import ALL_POSITIONS, DATASETS
+from simulator.clinic_faults import CLINIC_FAULTS, parse_clinic_faults
+from simulator.clinic_operations import OperationsOptions, OperationsResult, simulate_clinic
+from simulator.clinic_rates import MODES
 from simulator.cohort import CohortOptions, simulate_cohort
 from simulator.drops import FORMATS, JSONL_GZ
 from simulator.faults import ALL_FAULTS
@@ -20,6 +23,7 @@ Make input for the lakehouse: wearable devices' drops and the clinic's files, se
 beside.
 
   cohort   a whole cohort of patients over some days, as fast as the machine can
+  clinic   appointments and feedback of a clinic without devices, for days or years
   live     a few devices that keep dropping files while you watch
   replay   recordings of real people (UMAFall, SisFall, KFall and others) as if devices had sent them
 """
@@ -83,7 +87,25 @@ def parser() -> argparse.ArgumentParser:
     cohort.add_argument(
         "--workers", type=int, default=1, help="threads (default 1); any number gives the same bytes"
     )
+    cohort.add_argument(
+        "--clinic-providers",
+        type=int,
+        default=0,
+        help="with so many providers the clinic has appointments too",
+    )
+    cohort.add_argument(
+        "--clinic-patients", type=int, default=0, help="patients of the clinic who wear no device (default 0)"
+    )
+    cohort.add_argument("--clinic-faults", default="none", help="none, all, or counts; see clinic --help")
     cohort.add_argument("--quiet", action="store_true", help="no progress on standard error")
+    _add_clinic(
+        commands.add_parser(
+            "clinic",
+            help="simulate appointments and feedback",
+            description="Simulate a clinic's appointments and feedback. Same options, same bytes.",
+            epilog="Faults: " + ", ".join(CLINIC_FAULTS) + ".",
+        )
+    )
     _add_live(commands.add_parser("live", help="keep dropping small files", description=_LIVE))
     _add_replay(
         commands.add_parser(
@@ -95,6 +117,27 @@ def parser() -> argparse.ArgumentParser:
         )
     )
     return top
+
+
+def _add_clinic(clinic: argparse.ArgumentParser) -> None:
+    clinic.add_argument(
+        "--out", type=Path, required=True, metavar="LANDING_DIR", help="landing zone to write into"
+    )
+    clinic.add_argument("--truth", type=Path, metavar="DIR", help="where outcomes and faults are written")
+    clinic.add_argument("--patients", type=int, default=500, help="how many patients (default 500)")
+    clinic.add_argument("--providers", type=int, default=12, help="how many providers (default 12)")
+    clinic.add_argument("--days", type=int, default=7, help="how many UTC days (default 7)")
+    clinic.add_argument("--seed", type=int, default=7, help="decides everything random (default 7)")
+    clinic.add_argument(
+        "--start", type=date.fromisoformat, default=date(2026, 1, 5), help="first UTC day, YYYY-MM-DD"
+    )
+    clinic.add_argument(
+        "--visits-per-year", type=float, default=12.0, help="mean of a patient's bookings (default 12)"
+    )
+    clinic.add_argument(
+        "--modes", choices=tuple(MODES), default="telemedicine", help="mix of modes (default telemedicine)"
+    )
+    clinic.add_argument("--faults", default="none", help="none, all, or counts such as broken_line=3")
 
 
 def _add_live(live: argparse.ArgumentParser) -> None:
@@ -159,7 +202,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = parser().parse_args(arguments)
     try:
-        return {"cohort": _cohort, "live": _live, "replay": _replay}[args.command](args)
+        commands = {"cohort": _cohort, "clinic": _clinic, "live": _live, "replay": _replay}
+        return commands[args.command](args)
     except KeyboardInterrupt:
         return 130
     except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
@@ -181,6 +225,9 @@ def _cohort(args: argparse.Namespace) -> int:
         drop_minutes=args.drop_minutes,
         workers=args.workers,
         phenotypes=tuple(args.phenotypes.split(",")) if args.phenotypes else ORDER,
+        clinic_providers=args.clinic_providers,
+        clinic_patients=args.clinic_patients,
+        clinic_faults=args.clinic_faults,
     )
     result = simulate_cohort(args.out, args.truth, options, progress=not args.quiet)
     print(
@@ -191,7 +238,34 @@ def _cohort(args: argparse.Namespace) -> int:
         print(f"  {fault:<20} {count:>8,}")
     for fault, count in result.faults_without_room.items():
         sys.stderr.write(f"no room for {count} x {fault}: too few or too short drops\n")
+    if result.operations is not None:
+        _tell_operations(result.operations)
     return 0
+
+
+def _clinic(args: argparse.Namespace) -> int:
+    options = OperationsOptions(
+        args.start,
+        args.days,
+        args.seed,
+        args.providers,
+        args.visits_per_year,
+        args.modes,
+        parse_clinic_faults(args.faults),
+    )
+    _tell_operations(simulate_clinic(args.out, args.truth, args.patients, options))
+    return 0
+
+
+def _tell_operations(result: OperationsResult) -> None:
+    print(
+        f"{result.appointments:,} appointments, {result.answers:,} answers in {len(result.keys)} drops, "
+        f"{sum(result.faults.values()):,} faults"
+    )
+    for fault, count in result.faults.items():
+        print(f"  {fault:<20} {count:>8,}")
+    for fault, count in result.faults_without_room.items():
+        sys.stderr.write(f"no room for {count} x {fault}: no such visit or provider in these days\n")
 
 
 def _live(args: argparse.Namespace) -> int:

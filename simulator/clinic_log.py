@@ -155,9 +155,12 @@ def write_clinic_files(
     assignments: list[Assignment],
     seed: int,
 ) -> list[str]:
-    """Write three files for each day at 00:01 UTC, and an assignment file after each change; returns keys."""
+    """Write three files for each day at 00:01 UTC, and an assignment file after each change; returns keys.
+
+    Patients without a device have no contacts: nobody is called about them.
+    """
     written = []
-    clinic_ids = [str(patient.values[0]) for patient in patients]
+    clinic_ids = [str(patient.values[0]) for patient in patients if patient.values[1] is not None]
 
     def put(at_ms: int, name: str, text: str) -> None:
         key = f"clinic/{stamp(at_ms // 1000)}-{name}.csv"

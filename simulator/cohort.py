@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+from simulator.clinic_faults import parse_clinic_faults
 from simulator.clinic_log import draw_patient, write_clinic_files
+from simulator.clinic_operations import OperationsOptions, OperationsResult, write_operations
+from simulator.clinic_people import draw_other_patients
 from simulator.devices import Plan, midnight_ms, plan_cohort
 from simulator.drops import FORMATS, JSONL_GZ, PARQUET
 from simulator.faults import (
@@ -33,7 +36,8 @@ class CohortOptions:
 
     `hours_per_day` gives each patient's hours of wear, the last value going to all that follow; `faults` is
     `none`, `default`, `all` or a list of counts (`gap=3,duplicate=50`); `falls_per_day` is the mean of a
-    pre-frail person who wears the device for 16 h.
+    pre-frail person who wears the device for 16 h. With `clinic_providers` the clinic also has appointments
+    and feedback (`clinic_faults` of them with mistakes), and `clinic_patients` who wear no device.
     """
 
     patients: int = 5
@@ -48,6 +52,9 @@ class CohortOptions:
     drop_minutes: int = 60
     workers: int = 1
     phenotypes: tuple[str, ...] = ORDER
+    clinic_providers: int = 0
+    clinic_patients: int = 0
+    clinic_faults: str = "none"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class CohortResult:
     keys: list[str] = field(repr=False)
     clinic_keys: list[str] = field(repr=False)
     faults_without_room: dict[str, int]
+    operations: OperationsResult | None = None
 
 
 def simulate_cohort(
@@ -105,14 +113,21 @@ def simulate_cohort(
     given = Counter(fault for w in windows for fault in w.faults.elements())
     missed += Counter({name: count for name, count in wanted.items() if name not in DEVICE_FAULTS}) - given
     days = [options.start + timedelta(days=d) for d in range(options.days)]
+    patients = [draw_patient(wearer, options.seed, options.start) for wearer in plan.wearers]
+    patients += draw_other_patients(options.clinic_patients, options.seed, options.start)
     clinic_keys = write_clinic_files(
-        landing,
-        days,
-        [midnight_ms(day) for day in days],
-        [draw_patient(wearer, options.seed, options.start) for wearer in plan.wearers],
-        plan.assignments,
-        options.seed,
+        landing, days, [midnight_ms(day) for day in days], patients, plan.assignments, options.seed
     )
+    operations = None
+    if options.clinic_providers:
+        played = OperationsOptions(
+            options.start,
+            options.days,
+            options.seed,
+            options.clinic_providers,
+            faults=parse_clinic_faults(options.clinic_faults),
+        )
+        operations = write_operations(landing, truth, patients, len(plan.wearers), played)
     written = list(_write_all(windows, landing, options, progress))
     for w in written:
         missed += Counter(w.missed)
@@ -130,6 +145,7 @@ def simulate_cohort(
         keys=[key for w in written for key in w.keys],
         clinic_keys=clinic_keys,
         faults_without_room=dict(sorted(missed.items())),
+        operations=operations,
     )
     if truth is not None:
         activities = sorted(
@@ -170,6 +186,9 @@ def check_options(options: CohortOptions) -> None:
     unknown = sorted(set(options.phenotypes) - set(PHENOTYPES))
     if unknown or not options.phenotypes:
         raise ValueError(f"phenotype {', '.join(unknown)} is none of {', '.join(PHENOTYPES)}")
+    if options.clinic_providers < 0 or options.clinic_patients < 0:
+        raise ValueError("providers and patients of the clinic cannot be negative")
+    parse_clinic_faults(options.clinic_faults)
     if options.falls_per_day < 0:
         raise ValueError("falls per day cannot be negative")
 

@@ -16,7 +16,8 @@ from fallrisk_assets.clinic.contract import (
     PatientIdentity,
     Patients,
 )
-from fallrisk_assets.clinic.day import FOLDER, files_to_read, snapshot_of_day
+from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
+from fallrisk_assets.clinic.files import FOLDER
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing

@@ -145,6 +145,31 @@ class Cells:
             raise CellError("VALUE_INVALID", f"{column} is none of {', '.join(allowed)}")
         return word
 
+    def choice(self, column: str, allowed: Sequence[str], aliases: Mapping[str, str] | None = None) -> str:
+        """Return the allowed word that the cell is, whatever its case, otherwise VALUE_INVALID."""
+        by_lower = {word.lower(): word for word in allowed} | dict(aliases or {})
+        found = by_lower.get(self.text(column).lower())
+        if found is None:
+            raise CellError("VALUE_INVALID", f"{column} is none of {', '.join(allowed)}")
+        return found
+
+    def optional_choice(
+        self, column: str, allowed: Sequence[str], aliases: Mapping[str, str] | None = None
+    ) -> str | None:
+        """Return the allowed word that the cell is, or None when it is empty."""
+        return None if self.optional_text(column) is None else self.choice(column, allowed, aliases)
+
+    def optional_matching(self, column: str, pattern: str) -> str | None:
+        """Return the cell if the whole of it matches, or None when it is empty."""
+        return None if self.optional_text(column) is None else self.matching(column, pattern)
+
+    def short_text(self, column: str, longest: int) -> str | None:
+        """Return a text of at most so many characters, None when it is empty, otherwise VALUE_INVALID."""
+        value = self.optional_text(column)
+        if value is not None and len(value) > longest:
+            raise CellError("VALUE_INVALID", f"{column} is longer than {longest} characters")
+        return value
+
     def day(self, column: str) -> date:
         """Return an ISO date (YYYY-MM-DD), otherwise DATE_INVALID."""
         value = self.text(column)

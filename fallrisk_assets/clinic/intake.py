@@ -39,7 +39,7 @@ from fallrisk_assets.clinic.csv_file import (
     refusal,
 )
 from fallrisk_assets.clinic.identity import interval_us
-from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.contract import ContractType, arrow_schema
 
 PATIENT_COLUMNS = ("patient_id", "birth_date", "gender", "registration_date", "time_zone", "site_id")
 """Columns without which `patients.csv` cannot be read; the others may be absent or empty (unknown)."""
@@ -368,11 +368,13 @@ def _without_overlaps(
     return kept, refusals
 
 
-def quarantine_table(file: str, refusals: Iterable[Refusal], snapshot_date: date) -> pa.Table:
-    """Return refused lines of a file as an `IdentityQuarantine` table, sorted by line."""
+def quarantine_table(
+    file: str, refusals: Iterable[Refusal], snapshot_date: date, model: ContractType = IdentityQuarantine
+) -> pa.Table:
+    """Return refused lines of a file as an `IdentityQuarantine` table (or one like it), sorted by line."""
     rows = [
         {
-            "snapshot_date": snapshot_date,
+            str(model.spec.slice_column): snapshot_date,
             "file": file,
             "line": refused.line,
             "reason": refused.reason,
@@ -382,4 +384,4 @@ def quarantine_table(file: str, refusals: Iterable[Refusal], snapshot_date: date
         }
         for refused in sorted(refusals, key=lambda refused: refused.line)
     ]
-    return pa.Table.from_pylist(rows, schema=arrow_schema(IdentityQuarantine))
+    return pa.Table.from_pylist(rows, schema=arrow_schema(model))

@@ -1,11 +1,14 @@
 """Reading the clinic's daily snapshots from the lake.
 
-Here: which published day answers for a day. Not here: what the rows mean together (`identity.py`).
+Here: which published day answers for a day, and what changed between days. Not here: what the rows mean
+together (`identity.py`).
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import Lake, MissingPartition
@@ -43,6 +46,30 @@ def snapshots(lake: Lake, model: ContractType, until: date | str | None = None) 
     """
     keys = [key for key in _published(lake, model, until) if lake.ledger.get(model, key).rows]
     return lake.read(model, keys)
+
+
+def changes(rows: pa.Table, member: str, at: str, tracked: Sequence[str]) -> pa.Table:
+    """Return the rows in which a member differs from the snapshot before, by member and day.
+
+    Most days change nothing: looking at whole columns here spares whoever folds them a row a member and day.
+
+    Args:
+        rows: snapshots of any number of days, in any order.
+        member: column that names whom a row is about.
+        at: column with the day of the snapshot.
+        tracked: columns of which a change counts.
+    """
+    rows = rows.select([member, at, *tracked])
+    rows = rows.sort_by([(member, "ascending"), (at, "ascending")]).combine_chunks()
+    if rows.num_rows < 2:
+        return rows
+    changed = pa.array([False] * (rows.num_rows - 1))
+    for name in (member, *tracked):
+        before, after = rows[name].slice(0, rows.num_rows - 1), rows[name].slice(1)
+        same = pc.fill_null(pc.equal(before, after), False)
+        both_unknown = pc.and_(pc.is_null(before), pc.is_null(after))
+        changed = pc.or_(changed, pc.invert(pc.or_(same, both_unknown)))
+    return rows.filter(pa.chunked_array([pa.array([True]), *changed.chunks]))
 
 
 def _published(lake: Lake, model: ContractType, until: date | str | None) -> list[str]:

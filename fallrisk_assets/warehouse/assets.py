@@ -47,9 +47,11 @@ from fallrisk_assets.warehouse.dimensions import dim_site as site_rows
 from fallrisk_assets.warehouse.facts import fact_alert as alert_rows
 from fallrisk_assets.warehouse.facts import fact_device_day as device_day_rows
 from fallrisk_assets.warehouse.facts import fact_risk_score as risk_score_rows
-from fallrisk_assets.warehouse.history import Version
+from fallrisk_assets.warehouse.history import Version, kept
+from fallrisk_assets.warehouse.operations.assets import TABLE_ASSETS as OPERATIONS_ASSETS
 from fallrisk_assets.warehouse.publishing import POOL, WarehousePublication, warehouse_asset
 from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.retention import VERSION_DAYS
 
 _EVERY_DAY = dg.AllPartitionMapping()
 _PATIENTS = dg.AssetDep("patients", partition_mapping=_EVERY_DAY)
@@ -62,9 +64,10 @@ WHERE firmware_since IS NOT NULL
 
 
 def _patient_history(lake: Lake) -> list[Version]:
-    """Fold all snapshots of the patients; birthdays count up to the newest day published."""
+    """Fold all snapshots of the patients; birthdays and retention count up to the newest day published."""
     rows = snapshots(lake, Patients)
-    return patient_versions(rows, horizon=date.fromisoformat(lake.ledger.keys(Patients)[-1]))
+    horizon = date.fromisoformat(lake.ledger.keys(Patients)[-1])
+    return kept(patient_versions(rows, horizon), horizon, VERSION_DAYS)
 
 
 def assignments_of(lake: Lake) -> dict[str, list[Assignment]]:
@@ -178,7 +181,7 @@ TABLE_ASSETS = (
 @dg.asset(
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=list(TABLE_ASSETS),
+    deps=[*TABLE_ASSETS, *OPERATIONS_ASSETS],
     group_name="warehouse",
     kinds={"duckdb"},
     owners=["team:data-engineering"],

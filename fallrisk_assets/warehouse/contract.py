@@ -288,3 +288,4 @@ class FactDeviceDay(Contract):
 
 
 TABLES = (DimDate, DimSite, DimPatient, DimDevice, FactRiskScore, FactAlert, FactDeviceDay)
+"""Tables of the wearables; those of the clinic's operations are in `operations/contract.py`."""

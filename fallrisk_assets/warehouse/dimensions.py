@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
+from fallrisk_assets.clinic.snapshots import changes
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.warehouse.contract import DimDevice, DimPatient, DimSite
 from fallrisk_assets.warehouse.history import (
@@ -24,7 +25,7 @@ from fallrisk_assets.warehouse.history import (
     fold,
     midnight,
     natural_key,
-    version_key,
+    validity,
 )
 
 AGE_LIMITS = ((18, "Under 18"), (35, "18-34"), (50, "35-49"), (65, "50-64"))
@@ -82,7 +83,7 @@ def patient_versions(snapshots: pa.Table, horizon: date) -> list[Version]:
     newest = pc.max(snapshots["snapshot_date"]).as_py()
     horizon = horizon if newest is None else max(horizon, newest)
     by_patient: dict[str, list[dict[str, Any]]] = {}
-    for row in _changes(snapshots).to_pylist():
+    for row in changes(snapshots, "patient_id", "snapshot_date", _TRACKED).to_pylist():
         by_patient.setdefault(row["patient_id"], []).append(row)
     observations: list[Observation] = []
     for patient_id, rows in by_patient.items():
@@ -98,24 +99,6 @@ def patient_versions(snapshots: pa.Table, horizon: date) -> list[Version]:
     return fold(observations)
 
 
-def _changes(snapshots: pa.Table) -> pa.Table:
-    """Return the rows in which a patient differs from the snapshot before, by patient and day.
-
-    Most days change nothing: looking at whole columns here spares the fold a row a patient and day.
-    """
-    rows = snapshots.select(["patient_id", "snapshot_date", *_TRACKED])
-    rows = rows.sort_by([("patient_id", "ascending"), ("snapshot_date", "ascending")]).combine_chunks()
-    if rows.num_rows < 2:
-        return rows
-    changed = pa.array([False] * (rows.num_rows - 1))
-    for name in ("patient_id", *_TRACKED):
-        before, after = rows[name].slice(0, rows.num_rows - 1), rows[name].slice(1)
-        same = pc.fill_null(pc.equal(before, after), False)
-        both_unknown = pc.and_(pc.is_null(before), pc.is_null(after))
-        changed = pc.or_(changed, pc.invert(pc.or_(same, both_unknown)))
-    return rows.filter(pa.chunked_array([pa.array([True]), *changed.chunks]))
-
-
 def dim_patient(versions: Iterable[Version]) -> pa.Table:
     """Return the `DimPatient` rows of folded versions."""
     rows = []
@@ -124,7 +107,7 @@ def dim_patient(versions: Iterable[Version]) -> pa.Table:
         rows.append(
             {
                 **shown,
-                **_validity(version, "patient_version_key"),
+                **validity(version, "patient_version_key"),
                 "patient_key": natural_key(version.member),
                 "patient_id": version.member,
                 "site_key": natural_key(version.attributes["site_id"]),
@@ -132,15 +115,6 @@ def dim_patient(versions: Iterable[Version]) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows, schema=arrow_schema(DimPatient))
-
-
-def _validity(version: Version, key: str) -> dict[str, Any]:
-    return {
-        key: version_key(version.member, version.valid_from),
-        "valid_from": version.valid_from,
-        "valid_to": version.valid_to,
-        "is_current": version.valid_to is None,
-    }
 
 
 class Wearers:
@@ -277,7 +251,7 @@ def dim_device(versions: Iterable[Version], wearers: Wearers) -> pa.Table:
     rows = [
         {
             **version.attributes,
-            **_validity(version, "device_version_key"),
+            **validity(version, "device_version_key"),
             "device_key": natural_key(version.member),
             "device_id": version.member,
             "patient_key": wearers.patient_key(version.attributes["wearable_patient_id"], version.valid_from),

@@ -6,7 +6,7 @@ dimension tracks (`dimensions.py`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -47,6 +47,33 @@ def natural_key(*parts: str) -> int:
 def version_key(member: str, valid_from: datetime) -> int:
     """Return the surrogate key of a version: the hash of the natural key and the start of the version."""
     return natural_key(member, valid_from.astimezone(UTC).isoformat(timespec="microseconds"))
+
+
+def validity(version: Version, key: str) -> dict[str, Any]:
+    """Return the columns that every dimension with history has.
+
+    Args:
+        version: the version.
+        key: name of the column with its surrogate key.
+    """
+    return {
+        key: version_key(version.member, version.valid_from),
+        "valid_from": version.valid_from,
+        "valid_to": version.valid_to,
+        "is_current": version.valid_to is None,
+    }
+
+
+def kept(versions: Iterable[Version], horizon: date, days: int) -> list[Version]:
+    """Return the versions that had not ended more than so many days before a day: what retention leaves.
+
+    Args:
+        versions: folded versions.
+        horizon: newest day that is published.
+        days: days for which an ended version is kept.
+    """
+    oldest = midnight(horizon) - timedelta(days=days)
+    return [one for one in versions if one.valid_to is None or one.valid_to >= oldest]
 
 
 def midnight(day: date) -> datetime:

@@ -28,6 +28,7 @@ from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.schemas import duckdb_ddl
 from fallrisk_assets.validation import OUTSIDE_SLICE, ContractReport, validate
 from fallrisk_assets.warehouse.contract import TABLES
+from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
 
 _R = TypeVar("_R")
 _VIEWS = Path(__file__).parent / "views"
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS partition_ledger (
 );
 CREATE TABLE IF NOT EXISTS applied_schema (fingerprint VARCHAR NOT NULL)
 """
+_EVERY_TABLE = (*TABLES, *OPERATIONS_TABLES)
 WHOLE_TABLE = "all"
 """Partition key of a table without slices."""
 _FIRST_PAUSE_S = 0.01
@@ -308,12 +310,12 @@ def open_snapshot(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Create tables and views; add columns that a contract has gained, and let be null what may be now."""
     views = [path.read_text() for path in sorted(_VIEWS.glob("*.sql"))]
-    statements = [*(duckdb_ddl(model) for model in TABLES), *views]
+    statements = [*(duckdb_ddl(model) for model in _EVERY_TABLE), *views]
     wanted = combined_hash(statements)
     connection.execute(_LEDGER)
     if connection.execute("SELECT fingerprint FROM applied_schema").fetchall() == [(wanted,)]:
         return
-    for model in TABLES:
+    for model in _EVERY_TABLE:
         _migrate(connection, model)
     for statement in views:
         connection.execute(statement)

@@ -1,0 +1,97 @@
+"""The clinic's files in the landing zone: what their names say, and which of them make up a day.
+
+Here: names, kinds, and the choice of files. Not here: what is inside a file.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+FOLDER = "clinic"
+
+PATIENTS = "patients"
+DEVICE_ASSIGNMENT = "device_assignment"
+CARE_CONTACTS = "care_contacts"
+PROVIDERS = "providers"
+APPOINTMENT_LOG = "appointment_events"
+FEEDBACK = "feedback"
+
+IDENTITY_KINDS = frozenset({PATIENTS, DEVICE_ASSIGNMENT, CARE_CONTACTS})
+"""Who is who: full snapshots."""
+OPERATIONS_KINDS = frozenset({PROVIDERS, APPOINTMENT_LOG, FEEDBACK})
+"""What the clinic does: who sees patients, which visits there were, what was said of them."""
+
+NAMES = {
+    "patients.csv": PATIENTS,
+    "device_assignment.csv": DEVICE_ASSIGNMENT,
+    "care_contacts.csv": CARE_CONTACTS,
+    "providers.csv": PROVIDERS,
+    "appointment_events.jsonl": APPOINTMENT_LOG,
+    "appointments.jsonl": APPOINTMENT_LOG,
+    "feedback.json": FEEDBACK,
+    "feedback.jsonl": FEEDBACK,
+}
+"""Kind of a file by its name behind the time of receipt. A log may hold events, records, or both."""
+
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-([^-]+?)(?:-[0-9a-f]{8})?(\.[^.]+)")
+
+
+@dataclass(frozen=True, order=True)
+class ClinicFile:
+    """A file of the clinic in the landing zone.
+
+    Attributes:
+        received_at: UTC time in its name.
+        key: its name in the landing zone.
+        kind: what it holds; None for a name that says nothing known.
+    """
+
+    received_at: datetime
+    key: str
+    kind: str | None = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its name without the folder."""
+        return self.key.rsplit("/", 1)[-1]
+
+
+def clinic_file(key: str) -> ClinicFile | None:
+    """Read the name of a file; None if it carries no time.
+
+    Args:
+        key: such as `clinic/20260105T060000Z-patients.csv`; eight hexadecimal digits of the content may stand
+            behind the kind (`…-feedback-0a1b2c3d.json`), for drops received in one second.
+    """
+    name = key.rsplit("/", 1)[-1]
+    stamp, dash, rest = name.partition("-")
+    if not dash or not rest:
+        return None
+    try:
+        received_at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    found = _NAME.fullmatch(name)
+    return ClinicFile(received_at, key, NAMES.get(found[2] + found[3]) if found else None)
+
+
+def files_of_day(
+    keys: Iterable[str], day: date, kinds: Collection[str | None], remembered_kind: str, remembered: int
+) -> tuple[list[ClinicFile], list[ClinicFile]]:
+    """Choose the files that a day's tables are made from.
+
+    Args:
+        keys: names of all files in the clinic's folder.
+        day: UTC day of receipt.
+        kinds: kinds that are read; None stands for names that say nothing known.
+        remembered_kind: the kind of which earlier files are looked at too.
+        remembered: how many of those, the newest.
+
+    Returns:
+        The files received on that day, and the earlier ones, both by time of receipt.
+    """
+    files = sorted(file for key in keys if (file := clinic_file(key)) is not None)
+    of_day = [file for file in files if file.received_at.date() == day and file.kind in kinds]
+    earlier = [file for file in files if file.received_at.date() < day and file.kind == remembered_kind]
+    return of_day, earlier[-remembered:]

@@ -1,0 +1,276 @@
+"""The states of appointments, day by day: which appointments a day concerns, and how their states changed.
+
+Here: from everything received up to a day to `Appointments` and `AppointmentQuarantine` rows. Not here: what
+events of one appointment add up to (`fold.py`), patients and providers (`references.py`), the lake
+(`assets.py`).
+
+A day's rows are a function of what was received up to that day. They are those appointments whose state
+became another on it: because something was received, because a time passed in silence, or because a patient
+or provider became known.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fallrisk_assets.clinic.local_time import quarter_hour_id
+from fallrisk_assets.clinic.operations import fold as folding
+from fallrisk_assets.clinic.operations import references as refs
+from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, Appointments
+from fallrisk_assets.clinic.operations.fold import Folded, deadlines, fold
+from fallrisk_assets.clinic.operations.references import References
+from fallrisk_assets.clinic.operations.vocabulary import (
+    BY_EVENTS,
+    BY_RECORD,
+    COMPLETED,
+    IN_PROGRESS,
+    SCHEDULED,
+)
+from fallrisk_assets.contract import arrow_schema
+
+APPOINTMENTS_AT_ONCE = 4_000
+"""Appointments whose events are in memory as rows at one time."""
+
+_OPEN = (SCHEDULED, IN_PROGRESS)
+"""States that silence can change."""
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+_COMPARED = (
+    "patient_id",
+    "provider_id",
+    "scheduled_start_at",
+    "appointment_type",
+    "mode",
+    "status",
+    "wait_minutes",
+    "duration_minutes",
+    "device_type",
+    "operating_system",
+    "browser",
+    "connection_quality",
+    "issue_type",
+)
+"""Columns in which two sources of one appointment can disagree; what one lacks is no disagreement."""
+_NOT_IN_RECORDS = (
+    "booked_at",
+    "planned_minutes",
+    "cancelled_at",
+    "cancellation_reason",
+    "rescheduled_from",
+    "rescheduled_to",
+    "patient_login_at",
+    "provider_login_at",
+    "session_started_at",
+    "session_ended_at",
+    "issue_severity",
+    "unresolved_issues",
+)
+
+
+@dataclass(frozen=True)
+class DayEnd:
+    """The end of a day: the newest receipt of the log up to it, None where none was received yet."""
+
+    day: date
+    as_of: datetime | None
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is told of an appointment at the end of a day: its row without the day, and what was refused."""
+
+    row: Mapping[str, Any] | None
+    refused: tuple[tuple[str, str, str | None, str], ...] = ()
+
+
+def day_states(
+    ends: Sequence[DayEnd],
+    before: DayEnd,
+    events: pa.Table,
+    records: pa.Table,
+    references: References,
+) -> Iterator[tuple[date, pa.Table, pa.Table]]:
+    """Yield, piece by piece, the rows of some days that follow each other.
+
+    Args:
+        ends: the days, in order.
+        before: the day before the first of them.
+        events: `AppointmentEvents` rows received up to the last of them.
+        records: `AppointmentRecords` rows received up to the last of them.
+        references: patients and providers.
+
+    Yields:
+        A day with `Appointments` and `AppointmentQuarantine` rows of it; the pieces of a day follow each
+        other by appointment.
+    """
+    told, silent = _concerned(ends, before, events, records, references)
+    ids = sorted(set().union(*told.values(), *silent.values()))
+    for first in range(0, len(ids), APPOINTMENTS_AT_ONCE):
+        piece = ids[first : first + APPOINTMENTS_AT_ONCE]
+        of_piece = frozenset(piece)
+        events_of, records_of = _by_appointment(events, piece), _by_appointment(records, piece)
+        known: dict[str, _State] = {}
+        previous = before
+        for end in ends:
+            rows: list[dict[str, Any]] = []
+            refused: list[dict[str, Any]] = []
+            for one in sorted((told[end.day] | silent[end.day]) & of_piece):
+                of_one = events_of.get(one, []), records_of.get(one, [])
+                old = known.get(one)
+                if old is None:
+                    old = _state(*of_one, previous, references)
+                elif one not in told[end.day] and old.row and old.row["status"] not in _OPEN:
+                    continue
+                new = known[one] = _state(*of_one, end, references)
+                if new != old:
+                    if row := new.row or _withdrawn(old):
+                        rows.append({"day": end.day, **row, "as_of": end.as_of})
+                    refused += _quarantined(end.day, one, new, old)
+            previous = end
+            yield (
+                end.day,
+                pa.Table.from_pylist(rows, schema=arrow_schema(Appointments)),
+                pa.Table.from_pylist(refused, schema=arrow_schema(AppointmentQuarantine)),
+            )
+
+
+def _concerned(
+    ends: Sequence[DayEnd], before: DayEnd, events: pa.Table, records: pa.Table, references: References
+) -> tuple[dict[date, set[str]], dict[date, set[str]]]:
+    """Return, by day, the appointments of which something became known, and those that silence may change."""
+    told: dict[date, set[str]] = {end.day: set() for end in ends}
+    silent: dict[date, set[str]] = {end.day: set() for end in ends}
+    named: dict[str, set[str]] = {}
+    as_ofs = [end.as_of or _NEVER for end in (before, *ends)]
+    columns = ("appointment_id", "received_date", "patient_id", "provider_id", "scheduled_start_at")
+    for table, more in ((events, ("event_type", "occurred_at")), (records, ())):
+        for row in _rows(table, (*columns, *more)):
+            one, received = row["appointment_id"], row["received_date"]
+            if received in told:
+                told[received].add(one)
+            for who in (row["patient_id"], row["provider_id"]):
+                named.setdefault(who, set()).add(one)
+            if more:
+                for at in deadlines(row["event_type"], row["occurred_at"], row["scheduled_start_at"]):
+                    passed = bisect_left(as_ofs, at)  # the first day end that is not before it
+                    if 0 < passed < len(as_ofs):
+                        silent[ends[passed - 1].day].add(one)
+    for day, of_day in told.items():
+        for who in references.changed_on(day):
+            of_day |= named.get(who, set())
+    return told, silent
+
+
+def _withdrawn(old: _State) -> Mapping[str, Any] | None:
+    """Return the row by which an appointment that was told counts nowhere any more."""
+    return old.row and {**old.row, "refusal": "NOT_SCHEDULED"}
+
+
+def _rows(table: pa.Table, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for batch in table.select(list(columns)).to_batches(max_chunksize=50_000):
+        yield from batch.to_pylist()
+
+
+def _by_appointment(table: pa.Table, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    if not ids:
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table.filter(pc.is_in(table["appointment_id"], pa.array(ids, pa.string()))).to_pylist():
+        found.setdefault(row["appointment_id"], []).append(row)
+    return found
+
+
+def _state(
+    events: Iterable[Mapping[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+    end: DayEnd,
+    references: References,
+) -> _State:
+    """Return the state of one appointment at the end of a day; events win over records."""
+    if end.as_of is None:
+        return _State(None)
+    received = [event for event in events if event["received_date"] <= end.day]
+    folded = fold(received, end.as_of) if received else Folded(None)
+    refused = [
+        (e.event["event_id"], e.event["content_hash"], e.event["event_type"], e.reason)
+        for e in folded.refused
+    ]
+    record = _record_state([r for r in records if r["received_date"] <= end.day])
+    if folded.state is not None:
+        row = {**folded.state, "source": BY_EVENTS, **_loser(folded.state, record)}
+    elif record is not None:
+        row = {**record, "source": BY_RECORD, "superseded_source": None, "disagreements": None}
+    else:
+        return _State(None, tuple(sorted(refused)))
+    zone = references.zone(row, end.day)
+    row |= _local(row, zone)
+    row["refusal"] = references.refusal(row, zone, end.day)
+    if row["refusal"] is not None:
+        refused.append(("", "", None, row["refusal"]))
+    return _State(row, tuple(sorted(refused, key=lambda one: one[:2])))
+
+
+def _record_state(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return what the newest record of an appointment says, in the columns of `Appointments`."""
+    if not records:
+        return None
+    newest = max(records, key=lambda row: (row["recorded_at"] or _NEVER, row["content_hash"]))
+    completed = newest["status"] == COMPLETED
+    return {
+        **{k: v for k, v in newest.items() if k not in ("received_date", "file", "line", "content_hash")},
+        **dict.fromkeys(_NOT_IN_RECORDS),
+        "reschedule_count": 0,
+        "event_count": 0,
+        "patient_arrived": completed,
+        "had_technical_issue": newest["had_technical_issues"] if completed else None,
+    }
+
+
+def _loser(state: Mapping[str, Any], record: Mapping[str, Any] | None) -> dict[str, Any]:
+    if record is None:
+        return {"superseded_source": None, "disagreements": None}
+    differing = [
+        name
+        for name in _COMPARED
+        if state[name] is not None and record[name] is not None and state[name] != record[name]
+    ]
+    return {"superseded_source": BY_RECORD, "disagreements": ",".join(differing) or None}
+
+
+def _local(row: Mapping[str, Any], zone: str) -> dict[str, Any]:
+    local = row["scheduled_start_at"].astimezone(ZoneInfo(zone))
+    lead = None
+    if row["booked_at"] is not None:
+        days = (local.date() - row["booked_at"].astimezone(ZoneInfo(zone)).date()).days
+        lead = days if days >= 0 else None
+    return {
+        "scheduled_date": local.date(),
+        "scheduled_time_id": quarter_hour_id(local),
+        "time_zone": zone,
+        "lead_time_days": lead,
+    }
+
+
+def _quarantined(day: date, appointment_id: str, new: _State, old: _State) -> Iterator[dict[str, Any]]:
+    """Yield what is refused on a day and was not before."""
+    for event_id, content, event_type, reason in new.refused:
+        if (event_id, content, event_type, reason) not in old.refused:
+            yield {
+                "day": day,
+                "appointment_id": appointment_id,
+                "event_id": event_id,
+                "content_hash": content,
+                "event_type": event_type,
+                "reason": reason,
+                "detail": WHAT_TO_DO[reason],
+                "patient_id": new.row["patient_id"] if new.row else None,
+            }
+
+
+WHAT_TO_DO = {**folding.WHAT_TO_DO, **refs.WHAT_TO_DO}
+"""Reasons in `AppointmentQuarantine`, and the way out."""
