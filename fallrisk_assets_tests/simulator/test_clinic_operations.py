@@ -11,6 +11,7 @@ import pytest
 
 from fallrisk_assets.clinic.files import clinic_file
 from fallrisk_assets.clinic.intake import parse_patients
+from fallrisk_assets.clinic.operations.concerned import DayEnd
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
     AppointmentRecords,
@@ -21,7 +22,7 @@ from fallrisk_assets.clinic.operations.contract import (
 )
 from fallrisk_assets.clinic.operations.day import files_to_read, operations_of_day
 from fallrisk_assets.clinic.operations.references import References
-from fallrisk_assets.clinic.operations.states import DayEnd, day_states
+from fallrisk_assets.clinic.operations.states import day_states
 from simulator.__main__ import main
 from simulator.clinic_faults import CLINIC_FAULTS, parse_clinic_faults
 from simulator.clinic_operations import OperationsOptions, simulate_clinic

@@ -38,6 +38,12 @@ NOT_SEEN_AFTER = timedelta(hours=4)
 """A patient who came, and whose visit did not begin for so long after the scheduled time, was not seen."""
 UNFINISHED_AFTER = timedelta(hours=24)
 """A visit whose end is not told for so long after its beginning is over; how long it took is not known."""
+SILENCES: tuple[tuple[str, str | None, timedelta], ...] = (
+    ("scheduled_start_at", None, ABSENT_AFTER),
+    ("scheduled_start_at", None, NOT_SEEN_AFTER),
+    ("occurred_at", SESSION_STARTED, UNFINISHED_AFTER),
+)
+"""When silence can change a state: an event's column, its type (None for any), and how long after it."""
 NOT_SEEN = "Patient was not seen"
 """Reason of a cancellation that nobody sent: it is no no-show, for the patient came."""
 
@@ -118,15 +124,6 @@ def fold(events: Iterable[Mapping[str, Any]], as_of: datetime) -> Folded:
             _take(event, visit)
     assert visit is not None
     return Folded(_close(visit, as_of), tuple(sorted(refused, key=lambda one: _order(one.event))))
-
-
-def deadlines(event_type: str, occurred_at: datetime, scheduled_start_at: datetime | None) -> list[datetime]:
-    """Return when silence after an event may change the state of its appointment."""
-    if event_type == SESSION_STARTED:
-        return [occurred_at + UNFINISHED_AFTER]
-    if scheduled_start_at is None:
-        return []
-    return [scheduled_start_at + ABSENT_AFTER, scheduled_start_at + NOT_SEEN_AFTER]
 
 
 def _order(event: Mapping[str, Any]) -> tuple[Any, ...]:

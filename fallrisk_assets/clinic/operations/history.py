@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.files import APPOINTMENT_LOG
+from fallrisk_assets.clinic.operations.concerned import DayEnd
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
     AppointmentRecords,
@@ -18,7 +19,6 @@ from fallrisk_assets.clinic.operations.contract import (
     Providers,
 )
 from fallrisk_assets.clinic.operations.references import References
-from fallrisk_assets.clinic.operations.states import DayEnd
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash

@@ -38,14 +38,19 @@ class References:
     def __init__(self, patients: pa.Table, providers: pa.Table) -> None:
         self._patients = _history(patients, "patient_id", "snapshot_date", ("registration_date", "time_zone"))
         self._providers = _history(providers, "provider_id", "received_date", ("active", "time_zone"))
+        self._changed: dict[date, set[str]] = {}
+        for who, rows in self._patients.items():
+            for row in rows:
+                self._changed.setdefault(row[0], set()).add(who)
+        for who, rows in self._providers.items():
+            self._changed.setdefault(rows[0][0], set()).add(who)
 
     def changed_on(self, day: date) -> set[str]:
         """Return patients that became known or another on a day, and providers that became known.
 
         Whether a provider is active from that day on changes no visit that was.
         """
-        patients = {who for who, rows in self._patients.items() if any(row[0] == day for row in rows)}
-        return patients | {who for who, rows in self._providers.items() if rows[0][0] == day}
+        return self._changed.get(day, set())
 
     def zone(self, state: Mapping[str, Any], known_by: date) -> str:
         """Return by whose clock an appointment has its local day: the provider's, the patient's, or UTC."""

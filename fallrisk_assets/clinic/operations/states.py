@@ -9,7 +9,6 @@ became another on it: because something was received, because a time passed in s
 or provider became known.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,8 +21,9 @@ import pyarrow.compute as pc
 from fallrisk_assets.clinic.local_time import quarter_hour_id
 from fallrisk_assets.clinic.operations import fold as folding
 from fallrisk_assets.clinic.operations import references as refs
+from fallrisk_assets.clinic.operations.concerned import DayEnd, appointments_silent, appointments_told
 from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, Appointments
-from fallrisk_assets.clinic.operations.fold import Folded, deadlines, fold
+from fallrisk_assets.clinic.operations.fold import Folded, fold
 from fallrisk_assets.clinic.operations.references import References
 from fallrisk_assets.clinic.operations.vocabulary import (
     BY_EVENTS,
@@ -73,14 +73,6 @@ _NOT_IN_RECORDS = (
 
 
 @dataclass(frozen=True)
-class DayEnd:
-    """The end of a day: the newest receipt of the log up to it, None where none was received yet."""
-
-    day: date
-    as_of: datetime | None
-
-
-@dataclass(frozen=True)
 class _State:
     """What is told of an appointment at the end of a day: its row without the day, and what was refused."""
 
@@ -108,7 +100,8 @@ def day_states(
         A day with `Appointments` and `AppointmentQuarantine` rows of it; the pieces of a day follow each
         other by appointment.
     """
-    told, silent = _concerned(ends, before, events, records, references)
+    told = appointments_told(ends, events, records, references)
+    silent = appointments_silent(ends, before, events)
     ids = sorted(set().union(*told.values(), *silent.values()))
     for first in range(0, len(ids), APPOINTMENTS_AT_ONCE):
         piece = ids[first : first + APPOINTMENTS_AT_ONCE]
@@ -139,41 +132,9 @@ def day_states(
             )
 
 
-def _concerned(
-    ends: Sequence[DayEnd], before: DayEnd, events: pa.Table, records: pa.Table, references: References
-) -> tuple[dict[date, set[str]], dict[date, set[str]]]:
-    """Return, by day, the appointments of which something became known, and those that silence may change."""
-    told: dict[date, set[str]] = {end.day: set() for end in ends}
-    silent: dict[date, set[str]] = {end.day: set() for end in ends}
-    named: dict[str, set[str]] = {}
-    as_ofs = [end.as_of or _NEVER for end in (before, *ends)]
-    columns = ("appointment_id", "received_date", "patient_id", "provider_id", "scheduled_start_at")
-    for table, more in ((events, ("event_type", "occurred_at")), (records, ())):
-        for row in _rows(table, (*columns, *more)):
-            one, received = row["appointment_id"], row["received_date"]
-            if received in told:
-                told[received].add(one)
-            for who in (row["patient_id"], row["provider_id"]):
-                named.setdefault(who, set()).add(one)
-            if more:
-                for at in deadlines(row["event_type"], row["occurred_at"], row["scheduled_start_at"]):
-                    passed = bisect_left(as_ofs, at)  # the first day end that is not before it
-                    if 0 < passed < len(as_ofs):
-                        silent[ends[passed - 1].day].add(one)
-    for day, of_day in told.items():
-        for who in references.changed_on(day):
-            of_day |= named.get(who, set())
-    return told, silent
-
-
 def _withdrawn(old: _State) -> Mapping[str, Any] | None:
     """Return the row by which an appointment that was told counts nowhere any more."""
     return old.row and {**old.row, "refusal": "NOT_SCHEDULED"}
-
-
-def _rows(table: pa.Table, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for batch in table.select(list(columns)).to_batches(max_chunksize=50_000):
-        yield from batch.to_pylist()
 
 
 def _by_appointment(table: pa.Table, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

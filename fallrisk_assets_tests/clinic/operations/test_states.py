@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fallrisk_assets.clinic.operations.concerned import DayEnd
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
     AppointmentQuarantine,
@@ -16,7 +17,7 @@ from fallrisk_assets.clinic.operations.contract import (
 )
 from fallrisk_assets.clinic.operations.log import parse_log
 from fallrisk_assets.clinic.operations.references import References
-from fallrisk_assets.clinic.operations.states import WHAT_TO_DO, DayEnd, day_states
+from fallrisk_assets.clinic.operations.states import WHAT_TO_DO, day_states
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.validation import validate
 from fallrisk_assets_tests.clinic.operations.rows import ZONES, event, lines, record
