@@ -226,6 +226,8 @@ def _load(
     for at_us in (onset_us, impact_us):
         if at_us is not None and not 0 <= at_us <= int(ts_us[-1]):
             raise Unusable(Reason.LABEL_INVALID, "onset or impact lie outside the recording", len(values))
+    with np.errstate(over="ignore"):  # What single precision cannot hold is infinite, and judged as such.
+        accel_g = (values[:, :3] * columns.g_per_unit).astype(np.float32)
     gyro = values[:, 3:] * columns.dps_per_unit if columns.gyro_columns else np.full((len(values), 3), np.nan)
     yield Trial(
         dataset="csv",
@@ -238,7 +240,7 @@ def _load(
         is_fall=facts["is_fall"],
         position=position,
         ts_us=ts_us,
-        accel_g=(values[:, :3] * columns.g_per_unit).astype(np.float32),
+        accel_g=accel_g,
         gyro_dps=gyro.astype(np.float32),
         impact_us=impact_us,
         onset_us=onset_us,
