@@ -27,7 +27,7 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.partitions import FIRST_DAY
 from fallrisk_assets.risk.contract import FallEvents
-from fallrisk_assets.risk.evaluation import match_events
+from fallrisk_assets.risk.metrics import match_events
 from fallrisk_assets.run import JobFailed, run_days
 from fallrisk_assets.telemetry.contract import TelemetryQuarantine
 from fallrisk_assets.warehouse.resource import Warehouse

@@ -31,7 +31,7 @@ from fallrisk_assets.risk.window_scores import INPUTS, score_table
 from fallrisk_assets.risk.window_scores import VERSION as SCORE_VERSION
 
 #: Raised whenever the same samples and the same model give other events.
-FALLS_VERSION = "1"
+FALLS_VERSION = "2"
 _PREVIEWS = 3
 _hour_and_the_one_before = dg.TimeWindowPartitionMapping(
     start_offset=-1, end_offset=0, allow_nonexistent_upstream_partitions=True

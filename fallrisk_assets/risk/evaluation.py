@@ -1,223 +1,155 @@
-"""How good the fall detector is, event by event, on recordings and on streams with known truth.
+"""How good a method is on recordings and on streams with known truth: its table.
 
-`python -m fallrisk_assets.risk.evaluation --source FOLDER` prints the table. A folder with the UMAFall
-Parquet gives subject-grouped cross-validation: every trial is judged by a model that never saw its person.
-A folder that the simulator wrote (drops and truth) judges the released model, which never saw a simulator.
-The two are always reported apart.
+Belongs here: the judgement of one recording, the table of a method over trials, that of a detector over
+streams. Not here: arithmetic (`metrics.py`), who trains what judges whom (`cross_validation.py`), the methods
+it is compared with (`baselines.py`), reading data and printing (`benchmark.py`).
 """
 
-import argparse
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from fallrisk_assets.recordings.recording import Trial, read_trials
-from fallrisk_assets.recordings.umafall import FILES
-from fallrisk_assets.risk.detector import (
-    FallEvent,
-    FallModel,
-    LogisticModel,
-    detect_falls,
-    released_model,
-    score_candidates,
+from fallrisk_assets.recordings.recording import Trial
+from fallrisk_assets.risk.detector import FallModel, detect_falls
+from fallrisk_assets.risk.fall_model import score_candidates
+from fallrisk_assets.risk.metrics import (
+    area_under_curve,
+    match_events,
+    subject_bootstrap,
 )
-from fallrisk_assets.risk.impact_kernels import find_candidates, impact_features
-from fallrisk_assets.risk.streams import Stream, read_drops, read_truth
-from fallrisk_assets.risk.training import (
-    SYNTHETIC_WEIGHT,
-    THRESHOLDS,
-    fit,
-    gather_impacts,
-    group_terms,
-    join,
-    synthetic_trials,
-)
+from fallrisk_assets.risk.streams import Stream
+from fallrisk_assets.risk.training_impacts import usable_candidates
 
-#: An event within this many seconds of a true impact is that fall.
-TOLERANCE_S = 5.0
-_GROUP = {"waist": "trunk", "wrist": "wrist"}
+Interval = tuple[float, float]
+
+
+def trial_score(trial: Trial, position: str, model: FallModel) -> float:
+    """Largest probability among a trial's impacts, 0 without any."""
+    _, rows = usable_candidates(trial)
+    return float(score_candidates(rows, position, model).max(initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
-    """True falls and events, paired one to one.
+class Judged:
+    """What a method says about one record.
 
     Attributes:
-        hits: (index of truth, index of event).
-        missed: Indices of truths without event.
-        false_alarms: Indices of events without truth.
+        score: Of the whole record; falls should score higher.
+        events: (time of impact, time of decision) of each alarm, microseconds.
     """
 
-    hits: tuple[tuple[int, int], ...]
-    missed: tuple[int, ...]
-    false_alarms: tuple[int, ...]
+    score: float
+    events: tuple[tuple[int, int], ...]
 
 
-def match_events(
-    truth_us: Sequence[int], event_us: Sequence[int], tolerance_s: float = TOLERANCE_S
-) -> Matching:
-    """Pair true impacts with detected ones, nearest in time first, each used once.
-
-    Args:
-        truth_us: True impact times, epoch microseconds.
-        event_us: Detected impact times.
-        tolerance_s: Largest distance of a pair.
-    """
-    pairs = sorted(
-        (abs(t - e), i, j)
-        for i, t in enumerate(truth_us)
-        for j, e in enumerate(event_us)
-        if abs(t - e) <= tolerance_s * 1e6
-    )
-    used_truth: set[int] = set()
-    used_event: set[int] = set()
-    hits = []
-    for _, i, j in pairs:
-        if i not in used_truth and j not in used_event:
-            used_truth.add(i)
-            used_event.add(j)
-            hits.append((i, j))
-    return Matching(
-        tuple(sorted(hits)),
-        tuple(i for i in range(len(truth_us)) if i not in used_truth),
-        tuple(j for j in range(len(event_us)) if j not in used_event),
-    )
+def judge_with(trial: Trial, position: str, model: FallModel) -> Judged:
+    """The detector's judgement of one recording, its end being the end of the record."""
+    events = detect_falls(trial.ts_us, trial.accel_g, trial.gyro_dps, position, model, at_end=True)
+    return Judged(trial_score(trial, position, model), tuple((e.impact_us, e.decided_us) for e in events))
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a proportion (JASA 1927, 22:209); (0, 1) without observations."""
-    if n == 0:
-        return 0.0, 1.0
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Trials of one movement or age group: number, and how many of them alarmed."""
 
-
-def area_under_curve(scores: np.ndarray, is_fall: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that a fall scores above a non-fall, ties half."""
-    a, b = scores[is_fall], scores[~is_fall]
-    above = (a[:, None] > b[None, :]).sum() + 0.5 * (a[:, None] == b[None, :]).sum()
-    return float(above / (len(a) * len(b)))
-
-
-def trial_score(trial: Trial, position: str, model: FallModel, use_gyro: bool = True) -> float:
-    """Largest probability among a trial's impacts, 0 without any."""
-    found = find_candidates(trial.ts_us, trial.accel_g)
-    gyro = trial.gyro_dps if use_gyro else np.empty((0, 3), np.float32)
-    p = score_candidates(impact_features(trial.ts_us, trial.accel_g, gyro, found), position, model)
-    return float(np.nanmax(p)) if len(p) and not np.isnan(p).all() else 0.0
-
-
-def cross_validate(trials: list[Trial], position: str, use_gyro: bool = True, folds: int = 6) -> np.ndarray:
-    """Scores (trials,) from models that never saw the trial's subject.
-
-    Args:
-        trials: Trials of one position.
-        position: "waist" or "wrist".
-        use_gyro: Whether the gyroscope may be used.
-        folds: Subjects are dealt to this many folds, those with most falls first.
-    """
-    kind = "gyro" if use_gyro else "accel"
-    group = _GROUP[position]
-    real = gather_impacts(trials)
-    extra = gather_impacts(synthetic_trials(position), weight=SYNTHETIC_WEIGHT)
-    falls: dict[str, int] = defaultdict(int)
-    for t in trials:
-        falls[t.subject] += t.is_fall
-    order = sorted(falls, key=lambda s: (-falls[s], s))
-    fold_of = {subject: k % folds for k, subject in enumerate(order)}
-    models: list[LogisticModel] = []
-    for k in range(folds):
-        seen = np.array([fold_of[str(s)] != k for s in real.group])
-        models.append(fit(join([real.take(seen), extra]), group_terms(group, gyro=use_gyro)))
-    scores = np.empty(len(trials))
-    for i, t in enumerate(trials):
-        model = models[fold_of[t.subject]]
-        held_out = FallModel("cv", dict(THRESHOLDS), {group: {"accel": model, kind: model}})
-        scores[i] = trial_score(t, position, held_out, use_gyro)
-    return scores
-
-
-def threshold_scores(trials: list[Trial]) -> np.ndarray:
-    """Baseline: the largest acceleration norm of each trial, to be compared with 2.5 g."""
-    return np.array([float(np.sqrt((t.accel_g.astype(float) ** 2).sum(axis=1)).max()) for t in trials])
-
-
-def rule_scores(trials: list[Trial]) -> np.ndarray:
-    """Baseline: an impact of 2.5 g followed by a posture change of 45° and rest (1 or 0)."""
-    scores = np.zeros(len(trials))
-    for i, t in enumerate(trials):
-        f = impact_features(
-            t.ts_us, t.accel_g, np.empty((0, 3), np.float32), find_candidates(t.ts_us, t.accel_g)
-        )
-        hit = (f[:, 0] > 2.5) & (f[:, 6] > 45.0) & (f[:, 8] < 0.25)
-        scores[i] = float(hit.any())
-    return scores
+    falls: int
+    falls_found: int
+    others: int
+    others_alarmed: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrialTable:
-    """Per-trial figures of one method."""
+    """Per-trial and event-wise figures of one method; intervals by drawing people."""
 
     method: str
+    trials: int
+    falls: int
+    events: int
     sensitivity: float
-    sensitivity_interval: tuple[float, float]
+    sensitivity_interval: Interval
     specificity: float
-    specificity_interval: tuple[float, float]
+    specificity_interval: Interval
     auc: float
-    alarms_by_movement: dict[str, tuple[int, int]]
+    hours: float
+    false_alarms: int
+    false_alarms_per_hour: float
+    false_alarms_interval: Interval
+    second_events: int
+    latency_s: tuple[float, float, float]
+    by_movement: dict[str, Group] = field(default_factory=dict)
+    by_age: dict[str, Group] = field(default_factory=dict)
 
-    def line(self) -> str:
-        """One printed line."""
-        (a, b), (c, d) = self.sensitivity_interval, self.specificity_interval
-        return (
-            f"{self.method:<44} {self.sensitivity:.3f} [{a:.3f}, {b:.3f}]  {self.specificity:.3f} "
-            f"[{c:.3f}, {d:.3f}]  {self.auc:.4f}"
+
+def _groups(names: Sequence[str], fall: np.ndarray, alarm: np.ndarray) -> dict[str, Group]:
+    labels = np.array(names)
+    return {
+        str(name): Group(
+            int((fall & here).sum()),
+            int((fall & alarm & here).sum()),
+            int((~fall & here).sum()),
+            int((~fall & alarm & here).sum()),
         )
+        for name in sorted(set(names))
+        for here in [labels == name]
+    }
 
 
-def tabulate(method: str, trials: list[Trial], scores: np.ndarray, threshold: float) -> TrialTable:
-    """Sensitivity and specificity per trial at a threshold, with intervals."""
-    fall = np.array([t.is_fall for t in trials])
-    alarm = scores >= threshold
-    tp, tn = int((alarm & fall).sum()), int((~alarm & ~fall).sum())
-    by_movement: dict[str, tuple[int, int]] = {}
-    for t, a in zip(trials, alarm, strict=True):
-        n, k = by_movement.get(t.movement, (0, 0))
-        by_movement[t.movement] = (n + 1, k + int(a))
-    n_fall, n_other = int(fall.sum()), int((~fall).sum())
+def _ratio(top: float, bottom: float) -> float:
+    return top / bottom if bottom > 0 else float("nan")
+
+
+def tabulate(method: str, trials: Sequence[Trial], judged: Sequence[Judged]) -> TrialTable:
+    """Figures of a method over trials: a fall with an alarm is found, another with one is a false alarm.
+
+    Where a recording labels its impact only alarms near it find the fall. False alarms an hour count alarms
+    in recordings without a fall, over the hours of these.
+    """
+    fall = np.array([t.is_fall for t in trials], bool)
+    alarm = np.zeros(len(trials), bool)
+    second = 0
+    latencies: list[float] = []
+    for i, (trial, said) in enumerate(zip(trials, judged, strict=True)):
+        events = said.events
+        truth = trial.impact_us if trial.is_fall else None
+        if truth is not None:
+            hits = match_events([truth], [t for t, _ in events]).hits
+            alarm[i] = bool(hits)
+            latencies += [(events[j][1] - truth) * 1e-6 for _, j in hits]
+        else:
+            alarm[i] = bool(events)
+            latencies += [(decided - impact) * 1e-6 for impact, decided in events[:1] if trial.is_fall]
+        second += max(0, len(events) - 1) if trial.is_fall else 0
+    people = [t.subject for t in trials]
+    hours = np.array([_seconds(t) / 3600.0 for t in trials])
+    count = np.array([len(j.events) for j in judged])
+    rate = _ratio(float(count[~fall].sum()), float(hours[~fall].sum()))
+    spread = np.percentile(latencies, (50, 95, 100)) if latencies else np.full(3, np.nan)
     return TrialTable(
-        method,
-        tp / n_fall,
-        wilson_interval(tp, n_fall),
-        tn / n_other,
-        wilson_interval(tn, n_other),
-        area_under_curve(scores, fall),
-        by_movement,
+        method=method,
+        trials=len(trials),
+        falls=int(fall.sum()),
+        events=int(count.sum()),
+        sensitivity=_ratio(float((alarm & fall).sum()), float(fall.sum())),
+        sensitivity_interval=subject_bootstrap(people, alarm & fall, fall),
+        specificity=_ratio(float((~alarm & ~fall).sum()), float((~fall).sum())),
+        specificity_interval=subject_bootstrap(people, ~alarm & ~fall, ~fall),
+        auc=area_under_curve(np.array([j.score for j in judged]), fall),
+        hours=float(hours[~fall].sum()),
+        false_alarms=int(count[~fall].sum()),
+        false_alarms_per_hour=rate,
+        false_alarms_interval=subject_bootstrap(people, np.where(fall, 0, count), np.where(fall, 0.0, hours)),
+        second_events=second,
+        latency_s=(float(spread[0]), float(spread[1]), float(spread[2])),
+        by_movement=_groups([t.movement for t in trials], fall, alarm),
+        by_age=_groups([t.age_group for t in trials], fall, alarm),
     )
 
 
-def umafall_tables(folder: Path, position: str) -> list[TrialTable]:
-    """Cross-validated tables of UMAFall for one position, baselines included."""
-    trials = read_trials("umafall", folder, position)
-    threshold = THRESHOLDS[_GROUP[position]]
-    return [
-        tabulate(
-            f"UMAFall {position}, held-out subjects", trials, cross_validate(trials, position), threshold
-        ),
-        tabulate(
-            f"UMAFall {position}, held-out, no gyroscope",
-            trials,
-            cross_validate(trials, position, use_gyro=False),
-            threshold,
-        ),
-        tabulate(f"UMAFall {position}, baseline 2.5 g", trials, threshold_scores(trials), 2.5),
-        tabulate(f"UMAFall {position}, baseline impact + posture", trials, rule_scores(trials), 0.5),
-    ]
+def _seconds(trial: Trial) -> float:
+    return float(trial.ts_us[-1] - trial.ts_us[0]) * 1e-6 if len(trial.ts_us) > 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +163,21 @@ class StreamTable:
     days: float
     missed_by_kind: dict[str, tuple[int, int]]
     alarms_by_activity: dict[str, int]
+    sensitivity_interval: Interval = (0.0, 1.0)
+    false_alarms_per_day_interval: Interval = (0.0, 1.0)
+    latency_s: tuple[float, float, float] = (float("nan"), float("nan"), float("nan"))
 
     def lines(self) -> list[str]:
         """Printed lines."""
-        low, high = wilson_interval(self.found, self.falls)
+        (a, b), (c, d) = self.sensitivity_interval, self.false_alarms_per_day_interval
         lines = [
             f"falls {self.falls}, found {self.found}: sensitivity "
-            f"{self.found / max(self.falls, 1):.3f} [{low:.3f}, {high:.3f}]; events {self.events}",
+            f"{self.found / max(self.falls, 1):.3f} [{a:.3f}, {b:.3f}]; events {self.events}",
             f"false alarms {self.false_alarms} in {self.days:.2f} patient-days = "
-            f"{self.false_alarms / max(self.days, 1e-9):.3f} a patient-day",
+            f"{self.false_alarms / max(self.days, 1e-9):.3f} [{c:.3f}, {d:.3f}] a patient-day = "
+            f"{self.false_alarms / max(self.days * 24, 1e-9):.3f} an hour",
+            "seconds from true impact to decision, median / 95 % / most: "
+            + " / ".join(f"{s:.2f}" for s in self.latency_s),
         ]
         lines += [
             f"  falls of kind {kind:<16} {n - missed} of {n} found"
@@ -257,70 +195,57 @@ def judge_streams(
     truth: dict[str, list[tuple[int, str]]],
     activities: dict[str, list[tuple[int, int, str]]],
     model: FallModel,
+    find: Callable[[Stream], Sequence[tuple[int, int]]] | None = None,
 ) -> StreamTable:
-    """Run the detector over streams and match its events with the truth.
+    """Run a detector over streams and match its events with the truth.
 
     Args:
         streams: One per device.
         truth: device → (impact_us, kind) of the falls.
         activities: device → [start_us, end_us) and name, for the breakdown of false alarms.
         model: The detector's numbers.
+        find: Another method instead of the detector: stream → (impact_us, decided_us) of its events.
     """
-    falls = found = alarms = n_events = 0
-    covered_us = 0
     kinds: dict[str, tuple[int, int]] = {}
     by_activity: dict[str, int] = defaultdict(int)
+    people: list[str] = []
+    counts: list[tuple[int, int, int, float]] = []
+    latencies: list[float] = []
+    n_events = 0
     for stream in streams:
-        events: list[FallEvent] = detect_falls(
-            stream.ts_us, stream.accel_g, stream.gyro_dps, stream.position, model
-        )
+        if find is None:
+            found = detect_falls(
+                stream.ts_us, stream.accel_g, stream.gyro_dps, stream.position, model, at_end=True
+            )
+            events = [(e.impact_us, e.decided_us) for e in found]
+        else:
+            events = list(find(stream))
         here = truth.get(stream.device_id, [])
-        matching = match_events([t for t, _ in here], [e.impact_us for e in events])
-        falls += len(here)
-        found += len(matching.hits)
-        alarms += len(matching.false_alarms)
+        matching = match_events([t for t, _ in here], [t for t, _ in events])
         n_events += len(events)
+        latencies += [(events[j][1] - here[i][0]) * 1e-6 for i, j in matching.hits]
         step = np.diff(stream.ts_us)
-        covered_us += int(step[step <= 1_000_000].sum())
+        days = float(step[step <= 1_000_000].sum()) / 86400e6
+        people.append(stream.patient_id)
+        counts.append((len(matching.hits), len(here), len(matching.false_alarms), days))
         for i, (_, kind) in enumerate(here):
             n, missed = kinds.get(kind, (0, 0))
             kinds[kind] = (n + 1, missed + (i in matching.missed))
         for j in matching.false_alarms:
-            at = events[j].impact_us
+            at = events[j][0]
             names = [a for start, end, a in activities.get(stream.device_id, []) if start <= at < end]
             by_activity[names[-1] if names else "unlabelled"] += 1
-    return StreamTable(falls, found, alarms, n_events, covered_us / 86400e6, kinds, dict(by_activity))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table for a folder."""
-    parser = argparse.ArgumentParser(
-        description="Evaluate the fall detector on recordings or simulated drops."
+    table = np.array(counts, float).reshape(len(counts), 4)
+    spread = np.percentile(latencies, (50, 95, 100)) if latencies else np.full(3, np.nan)
+    return StreamTable(
+        int(table[:, 1].sum()),
+        int(table[:, 0].sum()),
+        int(table[:, 2].sum()),
+        n_events,
+        float(table[:, 3].sum()),
+        kinds,
+        dict(by_activity),
+        subject_bootstrap(people, table[:, 0], table[:, 1]),
+        subject_bootstrap(people, table[:, 2], table[:, 3]),
+        (float(spread[0]), float(spread[1]), float(spread[2])),
     )
-    parser.add_argument(
-        "--source", type=Path, required=True, help="folder: UMAFall Parquet, or drops with truth files"
-    )
-    parser.add_argument("--position", choices=("waist", "wrist", "both"), default="both")
-    options = parser.parse_args(arguments)
-    if all((options.source / name).exists() for name in FILES):
-        print(f"{'per trial':<44} sensitivity             specificity             AUC")
-        positions = ("waist", "wrist") if options.position == "both" else (options.position,)
-        for position in positions:
-            tables = umafall_tables(options.source, position)
-            for table in tables:
-                print(table.line())
-            for movement, (n, k) in sorted(tables[0].alarms_by_movement.items()):
-                print(f"    {movement:<28} {k:>3} of {n:>3} alarm")
-        return
-    truth, activities = read_truth(options.source)
-    streams = read_drops(options.source)
-    if not streams:
-        parser.error(f"{options.source} holds neither {', '.join(FILES)} nor any drop")
-    model = released_model()
-    print(f"{model.version} on {len(streams)} simulated streams (held out: never used in training)")
-    for line in judge_streams(streams, truth, activities, model).lines():
-        print(line)
-
-
-if __name__ == "__main__":
-    main()

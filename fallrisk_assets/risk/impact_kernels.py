@@ -19,8 +19,14 @@ BEFORE_S = 4.0
 DECIDE_S = 3.5
 #: An impact is the largest peak among its neighbours within this many seconds.
 PEAK_NEIGHBOURHOOD_S = 1.5
-#: Samples further apart than this are a gap: nothing looks across it.
-MAX_GAP_S = 1.0
+#: Samples further apart than this end what is looked at. Posture is a state, so a shorter gap beside an
+#: impact leaves it to be read from the samples that are there (wrist devices send bursts 1.9 s apart).
+MAX_GAP_S = 2.0
+#: The impact itself must be seen: no samples further apart than this in the seconds of ``IMPACT_SPAN_S``.
+MAX_IMPACT_GAP_S = 0.75
+IMPACT_SPAN_S = (-0.6, 0.4)
+#: A sample stands for at most this long on each side of itself, so that gaps count as not seen.
+MAX_HALF_WEIGHT_S = 0.2
 #: A peak below this (in units of gravity) is no candidate: falls on UMAFall reach 1.66 g at the least.
 CANDIDATE_G = 1.6
 #: Half width of the box that levels out the rate's influence on peaks and troughs.
@@ -28,8 +34,13 @@ BOX_HALF_S = 0.06
 #: Posture before an impact is taken up to here, and after it from here on.
 POSTURE_BEFORE_END_S = 1.2
 POSTURE_AFTER_START_S = 1.2
-#: Least time with samples that each posture window needs; with less there is no ground for a decision.
+#: Least time with samples that each posture window needs.
 MIN_POSTURE_S = 0.6
+#: Where a record starts or ends close to the impact the windows reach nearer to it and need less; with
+#: less than that there is no ground for a decision.
+NEAR_POSTURE_BEFORE_END_S = 0.4
+NEAR_POSTURE_AFTER_START_S = 0.2
+MIN_NEAR_POSTURE_S = 0.15
 
 #: Columns of the feature rows, in order.
 FEATURES = (
@@ -39,6 +50,7 @@ FEATURES = (
     "free_fall_g_s",
     "free_fall_s",
     "trough_g",
+    "airborne_s",
     "posture_change_deg",
     "activity_before_g",
     "activity_after_g",
@@ -47,12 +59,16 @@ FEATURES = (
     "stillness_s",
     "late_posture_deg",
     "rotation_deg",
+    "turn_rate_dps",
     "gyro_after_dps",
     "gyro_share",
 )
 _N_FEATURES = len(FEATURES)
 #: Deviation of the acceleration vector below which a person counts as still.
 STILL_G = 0.15
+#: Below this (in units of gravity) a body is in the air, or a device without a body.
+WEIGHTLESS_G = 0.15
+TURN_HALF_S = 0.1  # half width of the box that tells a turn of the body from a jolt
 
 
 @njit(cache=True, nogil=True)
@@ -60,7 +76,7 @@ def find_candidates(ts_us: Any, accel_g: Any) -> Any:
     """Indices of the samples that may be the impact of a fall.
 
     A candidate exceeds ``CANDIDATE_G`` and is the largest sample within ``PEAK_NEIGHBOURHOOD_S``
-    on both sides (of equals the first), within its own gapless stretch.
+    on both sides (of equals the first).
 
     Args:
         ts_us: (n,) int64, strictly increasing.
@@ -71,7 +87,6 @@ def find_candidates(ts_us: Any, accel_g: Any) -> Any:
     """
     n = ts_us.shape[0]
     near_us = np.int64(PEAK_NEIGHBOURHOOD_S * 1e6)
-    gap_us = np.int64(MAX_GAP_S * 1e6)
     floor = CANDIDATE_G * CANDIDATE_G
     # A stack of above-threshold samples, norms decreasing: each knows the time of the last greater one.
     stack_t = np.empty(64, np.int64)
@@ -86,19 +101,8 @@ def find_candidates(ts_us: Any, accel_g: Any) -> Any:
         y = np.float64(accel_g[i, 1])
         z = np.float64(accel_g[i, 2])
         v = x * x + y * y + z * z
-        broken = i > 0 and ts_us[i] - ts_us[i - 1] > gap_us
-        if not broken and v < floor:
+        if v < floor:
             continue
-        if broken:
-            for j in range(top):
-                if stack_ok[j]:
-                    if k == found.shape[0]:
-                        found = _grown(found)
-                    found[k] = stack_i[j]
-                    k += 1
-            top = 0
-            if v < floor:
-                continue
         while top > 0 and stack_v[top - 1] < v:
             top -= 1
             if stack_ok[top] and ts_us[i] - stack_t[top] > near_us:
@@ -108,8 +112,8 @@ def find_candidates(ts_us: Any, accel_g: Any) -> Any:
                 k += 1
         ok = top == 0 or ts_us[i] - stack_t[top - 1] > near_us
         if top == stack_t.shape[0]:
-            stack_t, stack_v, stack_i = _grown(stack_t), _grown_f(stack_v), _grown(stack_i)
-            stack_ok = _grown_b(stack_ok)
+            stack_t, stack_v, stack_i = _grown(stack_t), _grown(stack_v), _grown(stack_i)
+            stack_ok = _grown(stack_ok)
         stack_t[top] = ts_us[i]
         stack_v[top] = v
         stack_i[top] = i
@@ -125,22 +129,18 @@ def find_candidates(ts_us: Any, accel_g: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def last_loud(accel_g: Any) -> int:
+    """Index of the last sample that is large enough for a candidate, or -1."""
+    for i in range(accel_g.shape[0] - 1, -1, -1):
+        x, y, z = np.float64(accel_g[i, 0]), np.float64(accel_g[i, 1]), np.float64(accel_g[i, 2])
+        if x * x + y * y + z * z >= CANDIDATE_G * CANDIDATE_G:
+            return i
+    return -1
+
+
+@njit(cache=True, nogil=True)
 def _grown(a: Any) -> Any:
-    b = np.empty(a.shape[0] * 2, np.int64)
-    b[: a.shape[0]] = a
-    return b
-
-
-@njit(cache=True, nogil=True)
-def _grown_f(a: Any) -> Any:
-    b = np.empty(a.shape[0] * 2, np.float64)
-    b[: a.shape[0]] = a
-    return b
-
-
-@njit(cache=True, nogil=True)
-def _grown_b(a: Any) -> Any:
-    b = np.empty(a.shape[0] * 2, np.bool_)
+    b = np.empty(a.shape[0] * 2, a.dtype)
     b[: a.shape[0]] = a
     return b
 
@@ -224,9 +224,49 @@ def _posture(t: Any, a: Any, lo: int, hi: int, start: float, end: float, out: An
 @njit(cache=True, nogil=True)
 def _weight(t: Any, lo: int, hi: int, j: int) -> float:
     """Seconds that sample j stands for."""
-    left = t[j - 1] if j > lo else t[j]
-    right = t[j + 1] if j < hi - 1 else t[j]
-    return 0.5 * (right - left)
+    left = 0.5 * (t[j] - t[j - 1]) if j > lo else 0.0
+    right = 0.5 * (t[j + 1] - t[j]) if j < hi - 1 else 0.0
+    return min(left, MAX_HALF_WEIGHT_S) + min(right, MAX_HALF_WEIGHT_S)
+
+
+@njit(cache=True, nogil=True)
+def _impact_seen(t: Any, m: int) -> bool:
+    """Whether no gap hides the impact itself (t = 0)."""
+    start, end = IMPACT_SPAN_S
+    for j in range(1, m):
+        if t[j] > start and t[j - 1] < end and t[j] - t[j - 1] > MAX_IMPACT_GAP_S:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _turning(t: Any, gyro_dps: Any, after_start: float) -> Any:
+    """Degrees turned and fastest turn around the impact, rms rate after it, share of gyroscope time."""
+    m = t.shape[0]
+    rate = np.zeros(m)
+    total = seen = turned = square = after_s = 0.0
+    for j in range(m):
+        w = _weight(t, 0, m, j)
+        total += w
+        x, y, z = np.float64(gyro_dps[j, 0]), np.float64(gyro_dps[j, 1]), np.float64(gyro_dps[j, 2])
+        r = math.sqrt(x * x + y * y + z * z)
+        if not math.isfinite(r):
+            rate[j] = rate[j - 1] if j > 0 else 0.0
+            continue
+        rate[j] = r
+        seen += w
+        if -1.0 <= t[j] <= 0.5:
+            turned += w * r
+        if t[j] >= after_start:
+            square += w * r * r
+            after_s += w
+    if after_s <= 0.0:
+        return np.nan, np.nan, np.nan, 0.0
+    fastest = 0.0
+    for j in range(m):
+        if -1.0 <= t[j] <= 0.3 and rate[j] > fastest:
+            fastest = max(fastest, _box_mean(t, rate, 0, m, j, TURN_HALF_S))
+    return turned, fastest, math.sqrt(square / after_s), seen / total
 
 
 @njit(cache=True, nogil=True)
@@ -278,26 +318,34 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
                 a[j, d] /= gravity
         _posture(t, a, 0, m, -BEFORE_S, -POSTURE_BEFORE_END_S, before)
         if before[3] < MIN_POSTURE_S:
-            _posture(t, a, 0, m, -BEFORE_S, -0.4 * POSTURE_BEFORE_END_S, before)
-        _posture(t, a, 0, m, POSTURE_AFTER_START_S, DECIDE_S, after)
-        if before[3] < MIN_POSTURE_S or after[3] < MIN_POSTURE_S:
+            _posture(t, a, 0, m, -BEFORE_S, -NEAR_POSTURE_BEFORE_END_S, before)
+        after_start = POSTURE_AFTER_START_S
+        _posture(t, a, 0, m, after_start, DECIDE_S, after)
+        if after[3] < MIN_POSTURE_S:
+            after_start = NEAR_POSTURE_AFTER_START_S
+            _posture(t, a, 0, m, after_start, DECIDE_S, after)
+        if before[3] < MIN_NEAR_POSTURE_S or after[3] < MIN_NEAR_POSTURE_S:
             continue
-        i = i0 - lo
-
-        smooth_peak = 0.0
-        trough = 9.0
+        if not _impact_seen(t, m):
+            continue
+        i, smooth_peak = i0 - lo, 0.0
         rival_before = 0.0
         rival_after = 0.0
         impulse = 0.0
         falling = 0.0
         falling_s = 0.0
+        flight_s = 0.0
+        airborne_s = 0.0
+        trough = 9.0
         for j in range(m):
             if -0.3 <= t[j] <= 0.3:
                 smooth_peak = max(smooth_peak, _box_mean(t, v, 0, m, j, BOX_HALF_S))
                 impulse += _weight(t, 0, m, j) * abs(v[j] - 1.0)
             if -1.0 <= t[j] < 0.0:
-                trough = min(trough, _box_mean(t, v, 0, m, j, BOX_HALF_S))
                 w = _weight(t, 0, m, j)
+                trough = min(trough, _box_mean(t, v, 0, m, j, BOX_HALF_S))
+                flight_s = flight_s + w if v[j] < WEIGHTLESS_G else 0.0
+                airborne_s = max(airborne_s, flight_s)
                 if v[j] < 1.0:
                     falling += w * (1.0 - v[j])
                 if v[j] < 0.7:
@@ -309,7 +357,8 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
         smooth_peak = max(smooth_peak, 1.0)
 
         # Still: counted back from the decision, as long as the vector stays near the final posture.
-        _posture(t, a, 0, m, DECIDE_S - 1.0, DECIDE_S, part)
+        last_s = DECIDE_S if t[m - 1] > DECIDE_S - MAX_HALF_WEIGHT_S else t[m - 1]
+        _posture(t, a, 0, m, last_s - 1.0, DECIDE_S, part)
         if part[3] < 0.3:
             part[:] = after
         still_from = t[m - 1]
@@ -323,50 +372,28 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
             still_from = t[j]
             j -= 1
 
-        rotation = np.nan
-        gyro_after = np.nan
-        share = 0.0
+        rotation, turn_rate, gyro_after, share = np.nan, np.nan, np.nan, 0.0
         if has_gyro:
-            total = 0.0
-            seen = 0.0
-            turned = 0.0
-            ss = 0.0
-            ss_w = 0.0
-            for j in range(m):
-                w = _weight(t, 0, m, j)
-                total += w
-                gx = np.float64(gyro_dps[lo + j, 0])
-                gy = np.float64(gyro_dps[lo + j, 1])
-                gz = np.float64(gyro_dps[lo + j, 2])
-                r = math.sqrt(gx * gx + gy * gy + gz * gz)
-                if not math.isfinite(r):
-                    continue
-                seen += w
-                if -1.0 <= t[j] <= 0.5:
-                    turned += w * r
-                if t[j] >= POSTURE_AFTER_START_S:
-                    ss += w * r * r
-                    ss_w += w
-            share = seen / total if total > 0.0 else 0.0
-            if ss_w > 0.0:
-                rotation = turned
-                gyro_after = math.sqrt(ss / ss_w)
+            rotation, turn_rate, gyro_after, share = _turning(t, gyro_dps[lo:hi], after_start)
 
-        row = out[c]
-        row[0] = v[i]
-        row[1] = smooth_peak
-        row[2] = impulse
-        row[3] = falling
-        row[4] = falling_s
-        row[5] = trough
-        row[6] = _angle_deg(before[0], before[1], before[2], after[0], after[1], after[2])
-        row[7] = before[4]
-        row[8] = after[4]
-        row[9] = max(0.0, rival_before - 1.0) / max(0.2, smooth_peak - 1.0)
-        row[10] = max(0.0, rival_after - 1.0) / max(0.2, smooth_peak - 1.0)
-        row[11] = max(0.0, t[m - 1] - still_from)
-        row[12] = _angle_deg(before[0], before[1], before[2], part[0], part[1], part[2])
-        row[13] = rotation
-        row[14] = gyro_after
-        row[15] = share
+        out[c] = (
+            v[i],
+            smooth_peak,
+            impulse,
+            falling,
+            falling_s,
+            trough,
+            airborne_s,
+            _angle_deg(before[0], before[1], before[2], after[0], after[1], after[2]),
+            before[4],
+            after[4],
+            max(0.0, rival_before - 1.0) / max(0.2, smooth_peak - 1.0),
+            max(0.0, rival_after - 1.0) / max(0.2, smooth_peak - 1.0),
+            max(0.0, t[m - 1] - still_from),
+            _angle_deg(before[0], before[1], before[2], part[0], part[1], part[2]),
+            rotation,
+            turn_rate,
+            gyro_after,
+            share,
+        )
     return out

@@ -1,17 +1,24 @@
-"""Short motions as continuous functions of time, sampled at any rate: falls and their confusers.
+"""Short motions as continuous functions of time, sampled at any rate: what a motion is, and a few by name.
 
 A small physical sketch for training and for tests of the detector: gravity turns with posture, dynamic
 acceleration is a sum of pulses and of gait. Because a motion is a function of time, the same one can be
-sampled at 20 or 200 Hz. It is not the cohort simulator: the detector is never trained on that, so that
-results on it stay held out.
+sampled at 20 or 200 Hz. Not here: which motions are drawn for training (`scripted_motions.py`), and what a
+sensor does to them (`sensor_effects.py`). It is not the cohort simulator: the detector is never trained on
+that, so that results on it stay held out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 Array = np.ndarray
+
+
+def _bells(t: Array, pulses: tuple[tuple[float, float, float], ...]) -> Array:
+    a = np.zeros_like(t)
+    for centre, width, height in pulses:
+        a += height * np.exp(-0.5 * ((t - centre) / width) ** 2)
+    return a
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +28,12 @@ class Motion:
     Attributes:
         duration_s: Length.
         postures: (start_s, duration_s, angle_deg): the trunk turns to this angle from upright.
-        pulses: (centre_s, width_s, amplitude_g): bell-shaped pulses along the body's vertical.
+        pulses: (centre_s, width_s, amplitude_g): bell-shaped pulses along gravity.
+        side_pulses: The same across gravity.
+        ringing: (start_s, amplitude_g, hz, decay_s): what flesh and strap do after a hard stop.
         gait: (start_s, end_s, cadence_hz, amplitude_g) stretches of steps.
+        swings: (start_s, end_s, cadence_hz, angle_deg) stretches of an arm's or leg's swing.
+        spins: (centre_s, width_s, rate_dps): bell-shaped turns about the body's long axis.
         tremor_g: Size of a slow restless sway.
         azimuth_deg: Direction in which the trunk turns.
     """
@@ -31,6 +42,10 @@ class Motion:
     postures: tuple[tuple[float, float, float], ...] = ()
     pulses: tuple[tuple[float, float, float], ...] = ()
     gait: tuple[tuple[float, float, float, float], ...] = ()
+    side_pulses: tuple[tuple[float, float, float], ...] = ()
+    ringing: tuple[tuple[float, float, float, float], ...] = ()
+    swings: tuple[tuple[float, float, float, float], ...] = ()
+    spins: tuple[tuple[float, float, float], ...] = ()
     tremor_g: float = 0.01
     azimuth_deg: float = 0.0
     impact_s: float | None = field(default=None)
@@ -43,13 +58,17 @@ class Motion:
             x = np.clip((t - start) / length, 0.0, 1.0)
             angle += (target - now) * x * x * (3 - 2 * x)
             now = target
+        for start, end, cadence, swing in self.swings:
+            on = np.clip((t - start) / 0.4, 0, 1) * np.clip((end - t) / 0.4, 0, 1)
+            angle += on * swing * np.sin(2 * np.pi * cadence * (t - start))
         return angle
 
     def vertical_g(self, t: Array) -> Array:
         """Dynamic acceleration along the gravity direction at ``t`` (s), in g."""
-        a = np.zeros_like(t)
-        for centre, width, height in self.pulses:
-            a += height * np.exp(-0.5 * ((t - centre) / width) ** 2)
+        a = _bells(t, self.pulses)
+        for start, height, hz, decay in self.ringing:
+            since = np.clip(t - start, 0.0, None)
+            a += height * np.sin(2 * np.pi * hz * since) * np.exp(-since / decay)
         for start, end, cadence, height in self.gait:
             on = np.clip((t - start) / 0.4, 0, 1) * np.clip((end - t) / 0.4, 0, 1)
             phase = 2 * np.pi * cadence * (t - start)
@@ -74,14 +93,17 @@ class Motion:
         tilt = np.radians(self.tilt_deg(t))
         az = np.radians(self.azimuth_deg)
         gravity = np.stack([np.sin(tilt) * np.cos(az), np.sin(tilt) * np.sin(az), np.cos(tilt)], axis=1)
-        accel = gravity * (1.0 + self.vertical_g(t))[:, None]
+        vertical = self.vertical_g(t)
+        # Across gravity and across the direction of the turn.
+        across = np.array([-np.sin(az), np.cos(az), 0.0])
+        accel = gravity * (1.0 + vertical)[:, None] + _bells(t, self.side_pulses)[:, None] * across
         for axis in range(3):
             for k, hz in enumerate((0.3, 0.7, 1.1, 2.3)):
                 accel[:, axis] += self.tremor_g * np.sin(2 * np.pi * hz * t + phases[axis, k])
         dt = 0.005
         speed = (self.tilt_deg(t + dt) - self.tilt_deg(t - dt)) / (2 * dt)
-        gyro = np.stack([-np.sin(az) * speed, np.cos(az) * speed, np.zeros_like(t)], axis=1)
-        gyro += (60 * self.vertical_g(t) * 0.3)[:, None] * np.array([0.4, 0.8, 0.3])
+        gyro = np.stack([-np.sin(az) * speed, np.cos(az) * speed, _bells(t, self.spins)], axis=1)
+        gyro += (60 * vertical * 0.3)[:, None] * np.array([0.4, 0.8, 0.3])
         accel += rng.normal(0, noise_g, accel.shape)
         gyro += rng.normal(0, 1.0, gyro.shape)
         ts = start_us + np.round(t * 1e6).astype(np.int64)
@@ -184,57 +206,3 @@ def dropped_device(
         tremor_g=0.001,
         impact_s=at_s,
     )
-
-
-def _draw_fall(rng: np.random.Generator, wrist: bool) -> Motion:
-    return fall(
-        peak_g=float(rng.uniform(2.6, 7.0) + (1.0 if wrist else 0.0)),
-        free_fall_g=float(rng.uniform(0.1, 0.75)),
-        angle_deg=float(rng.uniform(45, 110)),
-        azimuth_deg=float(rng.uniform(0, 360)),
-        bounce_g=float(rng.uniform(0.2, 1.8)),
-        walking_before=bool(rng.random() < 0.6),
-        unrest_g=float(rng.uniform(0.01, 0.12)),
-    )
-
-
-def _confusers(rng: np.random.Generator, wrist: bool) -> list[Callable[[], Motion]]:
-    u = rng.uniform
-    kinds: list[Callable[[], Motion]] = [
-        lambda: walking(cadence_hz=float(u(1.4, 2.1)), amplitude_g=float(u(0.3, 0.6))),
-        lambda: walking(cadence_hz=float(u(2.3, 2.9)), amplitude_g=float(u(0.7, 1.6))),
-        lambda: sitting_hard(peak_g=float(u(1.8, 3.5)), angle_deg=float(u(0, 30))),
-        lambda: lying_down(peak_g=float(u(1.65, 2.1)), seconds=float(u(1.2, 2.5))),
-        lambda: jumping(times=int(rng.integers(1, 5)), peak_g=float(u(3.0, 6.0))),
-    ]
-    kinds.append(
-        lambda: dropped_device(
-            peak_g=float(u(5.0, 12.0)), angle_deg=float(u(0, 170)), picked_up=bool(rng.random() < 0.3)
-        )
-    )
-    if wrist:
-        kinds.append(lambda: clapping(times=int(rng.integers(3, 14)), peak_g=float(u(3.0, 9.0))))
-    return kinds
-
-
-def training_motions(n: int, seed: int, *, wrist: bool) -> list[tuple[Motion, bool, float]]:
-    """Draw falls and confusers, half and half.
-
-    Args:
-        n: How many.
-        seed: Seed.
-        wrist: Whether the device sits on the wrist (harder peaks, clapping).
-
-    Returns:
-        (motion, is a fall, rate in Hz) for each.
-    """
-    rng = np.random.default_rng(seed)
-    drawn: list[tuple[Motion, bool, float]] = []
-    for k in range(n):
-        rate = float(rng.choice([20.0, 25.0, 50.0, 100.0, 200.0]))
-        if k % 2 == 0:
-            drawn.append((_draw_fall(rng, wrist), True, rate))
-        else:
-            kinds = _confusers(rng, wrist)
-            drawn.append((kinds[int(rng.integers(len(kinds)))](), False, rate))
-    return drawn

@@ -1,0 +1,175 @@
+"""Figures of detection with their uncertainty: matching, proportions, ranking, calibration, bootstrap.
+
+Belongs here: arithmetic on outcomes. Not here: who produced the outcomes (`evaluation.py`, `benchmark.py`).
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2, rankdata
+
+#: An event within this many seconds of a true impact is that fall.
+TOLERANCE_S = 5.0
+_RESAMPLES = 1000
+_BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """True falls and events, paired one to one.
+
+    Attributes:
+        hits: (index of truth, index of event).
+        missed: Indices of truths without event.
+        false_alarms: Indices of events without truth.
+    """
+
+    hits: tuple[tuple[int, int], ...]
+    missed: tuple[int, ...]
+    false_alarms: tuple[int, ...]
+
+
+def match_events(
+    truth_us: Sequence[int], event_us: Sequence[int], tolerance_s: float = TOLERANCE_S
+) -> Matching:
+    """Pair true impacts with detected ones, nearest in time first, each used once.
+
+    Args:
+        truth_us: True impact times, epoch microseconds.
+        event_us: Detected impact times.
+        tolerance_s: Largest distance of a pair.
+    """
+    pairs = sorted(
+        (abs(t - e), i, j)
+        for i, t in enumerate(truth_us)
+        for j, e in enumerate(event_us)
+        if abs(t - e) <= tolerance_s * 1e6
+    )
+    used_truth: set[int] = set()
+    used_event: set[int] = set()
+    hits = []
+    for _, i, j in pairs:
+        if i not in used_truth and j not in used_event:
+            used_truth.add(i)
+            used_event.add(j)
+            hits.append((i, j))
+    return Matching(
+        tuple(sorted(hits)),
+        tuple(i for i in range(len(truth_us)) if i not in used_truth),
+        tuple(j for j in range(len(event_us)) if j not in used_event),
+    )
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a proportion (JASA 1927, 22:209); (0, 1) without observations."""
+    if n == 0:
+        return 0.0, 1.0
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def poisson_interval(events: int) -> tuple[float, float]:
+    """Exact 95 % interval of a Poisson mean (Garwood, Biometrika 1936, 28:437)."""
+    lower = float(chi2.ppf(0.025, 2 * events) / 2) if events else 0.0
+    return lower, float(chi2.ppf(0.975, 2 * events + 2) / 2)
+
+
+def area_under_curve(scores: np.ndarray, is_fall: np.ndarray) -> float:
+    """Area under the ROC curve: how often a fall scores above a non-fall, ties half; NaN without both."""
+    falls = int(is_fall.sum())
+    others = len(is_fall) - falls
+    if falls == 0 or others == 0:
+        return float("nan")
+    ranks = rankdata(scores)
+    return float((ranks[is_fall].sum() - falls * (falls + 1) / 2) / (falls * others))
+
+
+def subject_bootstrap(
+    subject: Sequence[object], hits: np.ndarray, n: np.ndarray, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile interval of sum(hits) / sum(n), drawing people with replacement.
+
+    Args:
+        subject: (k,) whose observation it is.
+        hits: (k,) successes, or events.
+        n: (k,) trials, or hours.
+        seed: Decides the draws.
+
+    Returns:
+        (lower, upper), widened to hold the estimate itself; (0, 1) where no draw has a denominator. People of
+        whom all succeed leave nothing to draw from: then, for proportions, Wilson's interval on people.
+    """
+    hits, n = np.asarray(hits, float), np.asarray(n, float)
+    if n.sum() <= 0.0:
+        return 0.0, 1.0
+    names, person = np.unique(np.array([str(s) for s in subject]), return_inverse=True)
+    h, m = np.bincount(person, hits, len(names)), np.bincount(person, n, len(names))
+    seen = m > 0
+    if (hits <= n).all() and bool((h[seen] == m[seen]).all() or (h == 0).all()):
+        k = int(seen.sum())
+        return wilson_interval(k if h.sum() > 0 else 0, k)
+    draws = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1.0 / len(names)), _RESAMPLES
+    )
+    top, bottom = draws @ h, draws @ m
+    values = top[bottom > 0] / bottom[bottom > 0]
+    estimate = float(h.sum() / m.sum())
+    low, high = np.percentile(values, (2.5, 97.5))
+    return min(float(low), estimate), max(float(high), estimate)
+
+
+def bootstrap_of(
+    measure: Callable[[np.ndarray, np.ndarray], float],
+    subject: Sequence[object],
+    scores: np.ndarray,
+    is_fall: np.ndarray,
+    seed: int = 0,
+    resamples: int = 200,
+) -> tuple[float, float]:
+    """95 % percentile interval of any measure of scores and outcomes, drawing people with replacement."""
+    rng = np.random.default_rng(seed)
+    names = np.array([str(s) for s in subject])
+    people = [np.flatnonzero(names == name) for name in np.unique(names)]
+    values = []
+    for _ in range(resamples):
+        rows = np.concatenate([people[i] for i in rng.integers(0, len(people), len(people))])
+        value = measure(scores[rows], is_fall[rows])
+        if not np.isnan(value):
+            values.append(value)
+    if not values:
+        return 0.0, 1.0
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Said and seen in one range of probabilities `[low, high)` (the last one closed)."""
+
+    low: float
+    high: float
+    n: int
+    said: float
+    seen: float
+
+
+def reliability(scores: np.ndarray, is_fall: np.ndarray) -> list[CalibrationBin]:
+    """Mean probability and share of falls by range of probability, both classes weighing the same.
+
+    The detector's probability is that of a fall where falls and other impacts are equally frequent; so are
+    the weights here.
+    """
+    fall = is_fall.astype(float)
+    weight = np.where(is_fall, 0.5 / max(fall.sum(), 1.0), 0.5 / max((1.0 - fall).sum(), 1.0))
+    bins = []
+    for low, high in itertools.pairwise(_BINS):
+        rows = (scores >= low) & ((scores < high) | (high == _BINS[-1]))
+        w = weight[rows]
+        if len(w):
+            said, seen = float(np.average(scores[rows], weights=w)), float(np.average(fall[rows], weights=w))
+            bins.append(CalibrationBin(low, high, len(w), said, seen))
+    return bins
