@@ -17,7 +17,8 @@ from fallrisk_assets.risk.fall_model import score_candidates
 from fallrisk_assets.risk.metrics import (
     area_under_curve,
     match_events,
-    subject_bootstrap,
+    proportion_interval,
+    rate_interval,
 )
 from fallrisk_assets.risk.streams import Stream
 from fallrisk_assets.risk.training_impacts import usable_candidates
@@ -133,14 +134,14 @@ def tabulate(method: str, trials: Sequence[Trial], judged: Sequence[Judged]) -> 
         falls=int(fall.sum()),
         events=int(count.sum()),
         sensitivity=_ratio(float((alarm & fall).sum()), float(fall.sum())),
-        sensitivity_interval=subject_bootstrap(people, alarm & fall, fall),
+        sensitivity_interval=proportion_interval(people, alarm & fall, fall),
         specificity=_ratio(float((~alarm & ~fall).sum()), float((~fall).sum())),
-        specificity_interval=subject_bootstrap(people, ~alarm & ~fall, ~fall),
+        specificity_interval=proportion_interval(people, ~alarm & ~fall, ~fall),
         auc=area_under_curve(np.array([j.score for j in judged]), fall),
         hours=float(hours[~fall].sum()),
         false_alarms=int(count[~fall].sum()),
         false_alarms_per_hour=rate,
-        false_alarms_interval=subject_bootstrap(people, np.where(fall, 0, count), np.where(fall, 0.0, hours)),
+        false_alarms_interval=rate_interval(people, np.where(fall, 0, count), np.where(fall, 0.0, hours)),
         second_events=second,
         latency_s=(float(spread[0]), float(spread[1]), float(spread[2])),
         by_movement=_groups([t.movement for t in trials], fall, alarm),
@@ -245,7 +246,7 @@ def judge_streams(
         float(table[:, 3].sum()),
         kinds,
         dict(by_activity),
-        subject_bootstrap(people, table[:, 0], table[:, 1]),
-        subject_bootstrap(people, table[:, 2], table[:, 3]),
+        proportion_interval(people, table[:, 0], table[:, 1]),
+        rate_interval(people, table[:, 2], table[:, 3]),
         (float(spread[0]), float(spread[1]), float(spread[2])),
     )

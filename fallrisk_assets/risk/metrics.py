@@ -13,6 +13,7 @@ from scipy.stats import chi2, rankdata
 #: An event within this many seconds of a true impact is that fall.
 TOLERANCE_S = 5.0
 _RESAMPLES = 1000
+Array = np.ndarray
 _BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 
 
@@ -88,38 +89,74 @@ def area_under_curve(scores: np.ndarray, is_fall: np.ndarray) -> float:
     return float((ranks[is_fall].sum() - falls * (falls + 1) / 2) / (falls * others))
 
 
-def subject_bootstrap(
+def proportion_interval(
     subject: Sequence[object], hits: np.ndarray, n: np.ndarray, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval of sum(hits) / sum(n), drawing people with replacement.
+    """95 % interval of sum(hits) / sum(n), a share of trials of several people.
+
+    The wider of two at each end: people drawn with replacement (trials of one person are alike), and Wilson's
+    interval on trials. People who all succeed, or all fail, leave nothing to draw from: then it is Wilson's
+    interval on people.
 
     Args:
         subject: (k,) whose observation it is.
-        hits: (k,) successes, or events.
-        n: (k,) trials, or hours.
+        hits: (k,) successes.
+        n: (k,) trials.
         seed: Decides the draws.
 
     Returns:
-        (lower, upper), widened to hold the estimate itself; (0, 1) where no draw has a denominator. People of
-        whom all succeed leave nothing to draw from: then, for proportions, Wilson's interval on people.
+        (lower, upper); (0, 1) without trials.
     """
-    hits, n = np.asarray(hits, float), np.asarray(n, float)
-    if n.sum() <= 0.0:
-        return 0.0, 1.0
-    names, person = np.unique(np.array([str(s) for s in subject]), return_inverse=True)
-    h, m = np.bincount(person, hits, len(names)), np.bincount(person, n, len(names))
+    h, m = _by_person(subject, hits, n)
     seen = m > 0
-    if (hits <= n).all() and bool((h[seen] == m[seen]).all() or (h == 0).all()):
-        k = int(seen.sum())
-        return wilson_interval(k if h.sum() > 0 else 0, k)
-    draws = np.random.default_rng(seed).multinomial(
-        len(names), np.full(len(names), 1.0 / len(names)), _RESAMPLES
+    if not seen.any():
+        return 0.0, 1.0
+    if (h[seen] == m[seen]).all() or (h == 0).all():
+        return wilson_interval(int(seen.sum()) if h.any() else 0, int(seen.sum()))
+    low, high = _drawn(h, m, seed)
+    a, b = wilson_interval(round(h.sum()), round(m.sum()))
+    return min(low, a), max(high, b)
+
+
+def rate_interval(
+    subject: Sequence[object], events: np.ndarray, duration: np.ndarray, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of sum(events) / sum(duration), a rate of events of several people.
+
+    The wider of two at each end: people drawn with replacement, and the exact interval of a Poisson process.
+
+    Args:
+        subject: (k,) whose observation it is.
+        events: (k,) counts.
+        duration: (k,) hours, days …
+        seed: Decides the draws.
+
+    Returns:
+        (lower, upper); (0, inf) without any duration.
+    """
+    h, m = _by_person(subject, events, duration)
+    if m.sum() <= 0.0:
+        return 0.0, float("inf")
+    low, high = _drawn(h, m, seed)
+    a, b = poisson_interval(round(h.sum()))
+    return min(low, a / float(m.sum())), max(high, b / float(m.sum()))
+
+
+def _by_person(subject: Sequence[object], top: np.ndarray, bottom: np.ndarray) -> tuple[Array, Array]:
+    names, person = np.unique(np.array([str(s) for s in subject]), return_inverse=True)
+    return (
+        np.bincount(person, np.asarray(top, float), len(names)),
+        np.bincount(person, np.asarray(bottom, float), len(names)),
     )
-    top, bottom = draws @ h, draws @ m
-    values = top[bottom > 0] / bottom[bottom > 0]
-    estimate = float(h.sum() / m.sum())
-    low, high = np.percentile(values, (2.5, 97.5))
-    return min(float(low), estimate), max(float(high), estimate)
+
+
+def _drawn(top: Array, bottom: Array, seed: int) -> tuple[float, float]:
+    """Percentiles of a ratio, people drawn with replacement."""
+    people = len(top)
+    draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1.0 / people), _RESAMPLES)
+    above, below = draws @ top, draws @ bottom
+    low, high = np.percentile(above[below > 0] / below[below > 0], (2.5, 97.5))
+    return float(low), float(high)
 
 
 def bootstrap_of(

@@ -10,8 +10,9 @@ from fallrisk_assets.risk.metrics import (
     bootstrap_of,
     match_events,
     poisson_interval,
+    proportion_interval,
+    rate_interval,
     reliability,
-    subject_bootstrap,
     wilson_interval,
 )
 
@@ -37,30 +38,44 @@ def test_figures_of_the_evaluation_are_those_of_the_textbook():
     assert np.isnan(area_under_curve(scores, np.ones(4, bool)))
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=40),
-    st.integers(0, 3),
-)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=40), st.integers(0, 3))
 def test_an_interval_over_people_holds_its_estimate(observations, seed):
     people = [person for person, _ in observations]
-    hits = np.array([hit for _, hit in observations], float)
-    low, high = subject_bootstrap(people, hits, np.ones(len(hits)), seed)
+    hits, n = np.array([hit for _, hit in observations], float), np.ones(len(observations))
+    low, high = proportion_interval(people, hits, n, seed)
     assert 0.0 <= low <= hits.mean() <= high <= 1.0
+    low, high = rate_interval(people, hits, n, seed)
+    assert 0.0 <= low <= hits.mean() < high
 
 
 def test_recordings_of_one_person_are_not_counted_as_independent():
     hits, n = np.array([1.0] * 50 + [0.0] * 50), np.ones(100)
-    low, high = subject_bootstrap(["a"] * 50 + ["b"] * 50, hits, n)
+    low, high = proportion_interval(["a"] * 50 + ["b"] * 50, hits, n)
     assert (low, high) == (0.0, 1.0), "two people, one of whom always fails, tell next to nothing"
-    low, high = subject_bootstrap([str(k) for k in range(100)], hits, n)
+    low, high = proportion_interval([str(k) for k in range(100)], hits, n)
     assert 0.39 < low < high < 0.61
+    low, high = rate_interval(["a"] * 50 + ["b"] * 50, hits, n)
+    assert (low, high) == (0.0, 1.0)
+
+
+def test_one_person_alone_is_no_certainty():
+    low, high = proportion_interval(["a"] * 4, np.array([1.0, 1.0, 0.0, 0.0]), np.ones(4))
+    assert (low, high) == pytest.approx(wilson_interval(2, 4))
+    low, high = rate_interval(["a"], np.array([2.0]), np.array([0.5]))
+    assert (low, high) == pytest.approx((0.484, 14.45), abs=0.01)
 
 
 def test_people_who_all_succeed_leave_doubt_that_shrinks_with_their_number():
-    few, _ = subject_bootstrap(["a", "b", "c"] * 20, np.ones(60), np.ones(60))
-    many, _ = subject_bootstrap([str(k) for k in range(60)], np.ones(60), np.ones(60))
+    few, _ = proportion_interval(["a", "b", "c"] * 20, np.ones(60), np.ones(60))
+    many, _ = proportion_interval([str(k) for k in range(60)], np.ones(60), np.ones(60))
     assert few == pytest.approx(wilson_interval(3, 3)[0])
     assert few < many < 1.0
+
+
+def test_no_alarm_in_a_short_time_tells_little_about_a_rate():
+    assert rate_interval(["a", "b"], np.zeros(2), np.full(2, 0.005)) == pytest.approx((0.0, 368.9), abs=0.1)
+    assert rate_interval([], np.empty(0), np.empty(0)) == (0.0, np.inf)
+    assert proportion_interval([], np.empty(0), np.empty(0)) == (0.0, 1.0)
 
 
 def test_any_measure_has_an_interval_over_people():
