@@ -245,6 +245,32 @@ def latency(_: Sequence[int]) -> list[Row]:
     ]
 
 
+def detection(_: Sequence[int]) -> list[Row]:
+    """The fall detector against the features of the same day, and on hundreds of live streams."""
+    day = run_json(["-m", "fallrisk_assets_tests.bench.detection", "day"])
+    live = run_json(["-m", "fallrisk_assets_tests.bench.detection", "streams"])
+    print(f"  {day}\n  {live}", flush=True)
+    share = day["detect_s"] / day["features_s"]
+    return [
+        Row(
+            "fall detection on a device-day, against its features",
+            f"{day['detect_s'] * 1e3:.0f} ms",
+            f"{day['features_s'] * 1e3:,.0f} ms",
+            f"{share:.1%}",
+            "≤ 25 %",
+            share <= 0.25,
+        ),
+        Row(
+            f"{live['devices']} live streams at 50 Hz in one thread",
+            f"{live['cpu_share']:.1%} of a core, {live['held_kb_a_device']:.0f} KB a device",
+            "",
+            "",
+            "≤ 100 %",
+            live["cpu_share"] <= 1.0,
+        ),
+    ]
+
+
 SECTIONS: dict[str, Callable[[Sequence[int]], list[Row]]] = {
     "features": features,
     "ingestion": ingestion,
@@ -252,7 +278,10 @@ SECTIONS: dict[str, Callable[[Sequence[int]], list[Row]]] = {
     "orchestration": orchestration,
     "scale": scale,
     "latency": latency,
+    "detection": detection,
 }
+#: Sections without a peer.
+_ALONE = {"orchestration", "scale", "latency", "detection"}
 
 
 def machine() -> str:
@@ -282,7 +311,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     WORK.mkdir(exist_ok=True)
-    environment.install_peers()
+    if set(options.names or SECTIONS) - _ALONE:
+        environment.install_peers()
     rows: list[Row] = []
     begun = machine()
     for name in options.names or SECTIONS:
