@@ -17,7 +17,7 @@ RATE_HZ ?= 50
 SEED ?= 7
 START ?= 2026-01-05
 
-.PHONY: help install demo test dev simulate run status train rescore models card sql bench lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+.PHONY: help install demo test dev simulate run status train rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -72,6 +72,13 @@ sql: .venv/.installed ## Query a read-only snapshot of the warehouse
 
 bench: home ## Measure against the peers, side by side; results go to docs/benchmarks.md
 	@$(BIN)/python -m fallrisk_assets_tests.bench $(BENCH)
+
+detect-bench: .venv/.installed ## Judge the fall detector and three baselines on a data set (SOURCE=folder DATASET=umafall, … or simulator)
+	@test -n "$(SOURCE)" -a -n "$(DATASET)" || { echo "usage: make detect-bench SOURCE=folder DATASET=name [POSITION=waist] [TRAIN_SOURCE=UMAFall's folder]"; exit 2; }
+	@$(BIN)/python -m fallrisk_assets.risk.benchmark --source $(SOURCE) --dataset $(DATASET) $(if $(POSITION),--position $(POSITION)) $(if $(TRAIN_SOURCE),--train-source $(TRAIN_SOURCE))
+
+alarm-burden: .venv/.installed ## Count false alarms a patient-week of simulated wear (BURDEN="--patients 48 --days 21")
+	@$(BIN)/python -m fallrisk_assets.risk.alarm_burden $(BURDEN)
 
 fhir-validate: .venv/.installed ## Run two independent FHIR validators over the demo's bundles
 	@$(BIN)/python -m fallrisk_assets.fhir.validate --install $(DATA_DIR)/reports/fhir
