@@ -42,7 +42,7 @@ NEAR_POSTURE_BEFORE_END_S = 0.4
 NEAR_POSTURE_AFTER_START_S = 0.2
 MIN_NEAR_POSTURE_S = 0.15
 
-#: Columns of the feature rows, in order.
+#: Columns of the feature rows, in order; a new one goes to the end, because tables number them.
 FEATURES = (
     "peak_g",
     "smooth_peak_g",
@@ -50,7 +50,6 @@ FEATURES = (
     "free_fall_g_s",
     "free_fall_s",
     "trough_g",
-    "airborne_s",
     "posture_change_deg",
     "activity_before_g",
     "activity_after_g",
@@ -59,9 +58,10 @@ FEATURES = (
     "stillness_s",
     "late_posture_deg",
     "rotation_deg",
-    "turn_rate_dps",
     "gyro_after_dps",
     "gyro_share",
+    "airborne_s",
+    "turn_rate_dps",
 )
 _N_FEATURES = len(FEATURES)
 #: Deviation of the acceleration vector below which a person counts as still.
@@ -383,7 +383,6 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
             falling,
             falling_s,
             trough,
-            airborne_s,
             _angle_deg(before[0], before[1], before[2], after[0], after[1], after[2]),
             before[4],
             after[4],
@@ -392,8 +391,9 @@ def impact_features(ts_us: Any, accel_g: Any, gyro_dps: Any, candidates: Any) ->
             max(0.0, t[m - 1] - still_from),
             _angle_deg(before[0], before[1], before[2], part[0], part[1], part[2]),
             rotation,
-            turn_rate,
             gyro_after,
             share,
+            airborne_s,
+            turn_rate,
         )
     return out
