@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import chi2
 
 from fallrisk_assets.contract import conform
 from fallrisk_assets.models.contract import (
@@ -29,15 +28,10 @@ from fallrisk_assets.models.contract import (
 )
 from fallrisk_assets.models.held_out import HeldOut
 from fallrisk_assets.recordings.recording import Trial
+from fallrisk_assets.risk.cross_validation import cross_validate
 from fallrisk_assets.risk.detector import FallModel
-from fallrisk_assets.risk.evaluation import (
-    StreamTable,
-    area_under_curve,
-    cross_validate,
-    judge_streams,
-    trial_score,
-    wilson_interval,
-)
+from fallrisk_assets.risk.evaluation import StreamTable, judge_streams, trial_score
+from fallrisk_assets.risk.metrics import area_under_curve, poisson_interval, wilson_interval
 
 #: (n,) probabilities and (n,) outcomes to a figure.
 Score = Callable[[np.ndarray, np.ndarray], float]
@@ -147,12 +141,6 @@ def _rate(metric: str, events: int, judged: StreamTable) -> Measure:
     return Measure(
         SIMULATED_WEAR, ALL, ALL, metric, events / weeks, lower / weeks, upper / weeks, judged.days
     )
-
-
-def poisson_interval(events: int) -> tuple[float, float]:
-    """Exact 95 % interval of a Poisson mean (Garwood, Biometrika 1936, 28:437)."""
-    lower = float(chi2.ppf(0.025, 2 * events) / 2) if events else 0.0
-    return lower, float(chi2.ppf(0.975, 2 * events + 2) / 2)
 
 
 def brier_score(scores: np.ndarray, is_fall: np.ndarray) -> float:

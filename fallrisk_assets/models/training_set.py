@@ -17,7 +17,8 @@ from fallrisk_assets.models.contract import FallTrainingSet
 from fallrisk_assets.models.sources import TRAINED_POSITIONS, Corpus
 from fallrisk_assets.recordings.recording import Trial
 from fallrisk_assets.risk.impact_kernels import FEATURES
-from fallrisk_assets.risk.training import SYNTHETIC_WEIGHT, gather_impacts, synthetic_trials
+from fallrisk_assets.risk.training import OTHER_SENSORS_WEIGHT, SEED, SYNTHETIC_WEIGHT, synthetic_trials
+from fallrisk_assets.risk.training_impacts import as_other_sensors_see, gather_impacts
 
 SYNTHETIC = "synthetic_motion"
 SYNTHETIC_LICENCE = "Apache-2.0 (part of this package)"
@@ -43,8 +44,10 @@ def training_set_table(day: dt.date, corpora: Sequence[Corpus]) -> pa.Table:
     for position in TRAINED_POSITIONS:
         for corpus in corpora:
             facts = (corpus.name, corpus.dataset.licence, corpus.dataset.may_ship_model, corpus.sha256)
-            for trial in corpus.trials[position]:
-                _add(columns, day, facts, position, trial, f"{corpus.name}:{trial.subject}", 1.0)
+            trials = corpus.trials[position]
+            for weight, some in ((1.0, trials), (OTHER_SENSORS_WEIGHT, as_other_sensors_see(trials, SEED))):
+                for trial in some:
+                    _add(columns, day, facts, position, trial, f"{corpus.name}:{trial.subject}", weight)
         facts = (SYNTHETIC, SYNTHETIC_LICENCE, True, code)
         for trial in synthetic_trials(position):
             _add(columns, day, facts, position, trial, NOBODY, SYNTHETIC_WEIGHT)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from fallrisk_assets.contract import conform
 from fallrisk_assets.risk.contract import FallEvents, RescoredFallEvents
-from fallrisk_assets.risk.evaluation import match_events
+from fallrisk_assets.risk.metrics import match_events
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,9 @@ def write_source(folder):
                     "kind": "Fall" if is_fall else "ADL",
                     "movement": what,
                     "age": _AGES[person],
-                    "sex": "FM"[person % 2],
-                    "start": f"2026-01-05_00-00-{k:03d}",
-                    "rows": len(ts_us),
+                    "sex": "F" if person % 2 else "M",
+                    "start": f"2016-06-10_{k:06d}",
+                    "rows": 2 * len(ts_us),
                     "bad_rows": 0,
                 }
             )

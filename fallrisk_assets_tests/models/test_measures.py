@@ -80,7 +80,14 @@ def test_an_evaluation_keeps_its_contract_in_any_order_of_figures(wear):
 
 def test_the_hash_of_the_training_covers_every_module_that_decides():
     found = training_modules()
-    for name in ("training", "detector", "impact_kernels", "synthetic_motion"):
+    for name in (
+        "training",
+        "training_impacts",
+        "fall_model",
+        "impact_kernels",
+        "scripted_falls",
+        "sensor_effects",
+    ):
         assert f"fallrisk_assets.risk.{name}" in found
     assert "fallrisk_assets.recordings.umafall" in found
     assert "fallrisk_assets.risk.assets" not in found
