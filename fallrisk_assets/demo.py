@@ -6,7 +6,6 @@ What belongs here: the order of things and the closing report. What does not: an
 """
 
 import argparse
-import csv
 import datetime as dt
 import os
 import subprocess
@@ -28,6 +27,7 @@ from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.partitions import FIRST_DAY
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.risk.metrics import match_events
+from fallrisk_assets.risk.streams import activity_at, read_truth
 from fallrisk_assets.run import JobFailed, run_days
 from fallrisk_assets.telemetry.contract import TelemetryQuarantine
 from fallrisk_assets.warehouse.resource import Warehouse
@@ -81,33 +81,21 @@ def simulate(data: Path, options: argparse.Namespace) -> None:
     subprocess.run([*simulator, "replay", "--source", str(source), *out, *truth, *when], check=True)
 
 
-def impacts_us(truth: Path) -> dict[str, list[int]]:
-    """Return the labelled impacts of a truth folder by device, in epoch microseconds."""
-    found: dict[str, list[int]] = {}
-    with (truth / "falls.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            moment = dt.datetime.fromisoformat(row["impact_at"] or row["onset_at"])
-            found.setdefault(row["device_id"], []).append(round(moment.timestamp() * 1e6))
-    return found
-
-
-def falls_against_truth(lake: Lake, truth: Path) -> tuple[int, int, int]:
-    """Return labelled falls, those that were found, and events without a label on these devices."""
-    labelled = impacts_us(truth)
+def falls_against_truth(lake: Lake, truth: Path) -> tuple[int, int, Counter[str]]:
+    """Return labelled falls, those that were found, and during what these devices alarmed besides."""
+    labelled, activities = read_truth(truth)
     events: dict[str, list[int]] = {}
     for row in lake.read(
         FallEvents, lake.ledger.keys(FallEvents), columns=["device_id", "impact_at"]
     ).to_pylist():
         events.setdefault(row["device_id"], []).append(round(row["impact_at"].timestamp() * 1e6))
-    devices = set(labelled)
-    with (truth / "activities.csv").open(newline="") as file:
-        devices |= {row["device_id"] for row in csv.DictReader(file)}
-    hits = false_alarms = 0
-    for device in devices:
-        matching = match_events(labelled.get(device, []), events.get(device, []))
+    hits, others = 0, Counter[str]()
+    for device in sorted(labelled.keys() | activities.keys()):
+        found = events.get(device, [])
+        matching = match_events([impact_us for impact_us, _ in labelled.get(device, [])], found)
         hits += len(matching.hits)
-        false_alarms += len(matching.false_alarms)
-    return sum(map(len, labelled.values())), hits, false_alarms
+        others.update(activity_at(activities.get(device, []), found[j]) for j in matching.false_alarms)
+    return sum(map(len, labelled.values())), hits, others
 
 
 def check_results() -> Counter[str]:
@@ -173,9 +161,10 @@ def report(lake: Lake, data: Path) -> list[str]:
     print("\nFalls found against labelled")
     for truth in sorted((data / "truth").iterdir()):
         if (truth / "falls.csv").exists():
-            labelled, hits, false_alarms = falls_against_truth(lake, truth)
-            found = f"{hits:>5,} of {labelled:,} found, {false_alarms:,} alarms without a label"
-            print(f"  {truth.name:<12} {found}")
+            labelled, hits, others = falls_against_truth(lake, truth)
+            print(f"  {truth.name:<12} {hits:>5,} of {labelled:,} found, {others.total():,} other alarms")
+            for activity, count in others.most_common():
+                print(f"  {'':<18} {count:,} during {activity}")
             if hits < LEAST_SENSITIVITY * labelled:
                 wrong.append(f"{truth.name}: only {hits} of {labelled} labelled falls were found")
     alerts = lake.read(Alerts, lake.ledger.keys(Alerts), columns=["alert_id", "severity"]).to_pylist()

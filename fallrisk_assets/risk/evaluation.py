@@ -20,7 +20,7 @@ from fallrisk_assets.risk.metrics import (
     proportion_interval,
     rate_interval,
 )
-from fallrisk_assets.risk.streams import Stream
+from fallrisk_assets.risk.streams import Stream, activity_at
 from fallrisk_assets.risk.training_impacts import usable_candidates
 
 Interval = tuple[float, float]
@@ -233,9 +233,7 @@ def judge_streams(
             n, missed = kinds.get(kind, (0, 0))
             kinds[kind] = (n + 1, missed + (i in matching.missed))
         for j in matching.false_alarms:
-            at = events[j][0]
-            names = [a for start, end, a in activities.get(stream.device_id, []) if start <= at < end]
-            by_activity[names[-1] if names else "unlabelled"] += 1
+            by_activity[activity_at(activities.get(stream.device_id, []), events[j][0])] += 1
     table = np.array(counts, float).reshape(len(counts), 4)
     spread = np.percentile(latencies, (50, 95, 100)) if latencies else np.full(3, np.nan)
     return StreamTable(

@@ -8,6 +8,7 @@ import datetime as dt
 import gzip
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,17 +105,26 @@ def read_truth(
     """Read the simulator's `falls.csv` and `activities.csv` found below a folder.
 
     Returns:
-        device → (impact_us, kind) of its falls; device → (start_us, end_us, activity), `[start, end)`.
+        device → (impact_us, kind) of its falls, the onset where no impact is labelled;
+        device → (start_us, end_us, activity), `[start, end)`.
     """
     falls: dict[str, list[tuple[int, str]]] = defaultdict(list)
     activities: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for path in sorted(folder.rglob("falls.csv")):
         with path.open(newline="") as lines:
             for row in csv.DictReader(lines):
-                falls[row["device_id"]].append((_microseconds(row["impact_at"]), row["kind"]))
+                falls[row["device_id"]].append(
+                    (_microseconds(row["impact_at"] or row["onset_at"]), row["kind"])
+                )
     for path in sorted(folder.rglob("activities.csv")):
         with path.open(newline="") as lines:
             for row in csv.DictReader(lines):
                 span = _microseconds(row["start"]), _microseconds(row["end"])
                 activities[row["device_id"]].append((*span, row["activity"]))
     return dict(falls), dict(activities)
+
+
+def activity_at(spans: Sequence[tuple[int, int, str]], moment_us: int) -> str:
+    """The activity of a moment, of several the one that is listed last; "unlabelled" without any."""
+    names = [name for start, end, name in spans if start <= moment_us < end]
+    return names[-1] if names else "unlabelled"
