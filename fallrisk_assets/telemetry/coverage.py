@@ -39,8 +39,8 @@ STATE_FINAL, STATE_PROVISIONAL = "FINAL", "PROVISIONAL"
 def sampling_rate_hz(ts_us: np.ndarray) -> float | None:
     """Sampling rate from ascending timestamps, None with fewer than two different times.
 
-    The median of the positive differences is robust against gaps and bursts; the mean of the differences
-    within half of it then removes the rounding of millisecond clocks (60 Hz comes as 16 and 17 ms).
+    The (lower) median of the positive differences is robust against gaps and bursts; the mean of the
+    differences within half of it then removes the rounding of millisecond clocks (60 Hz comes as 16 and 17 ms).
     """
     if ts_us.size < 2:
         return None
@@ -48,7 +48,8 @@ def sampling_rate_hz(ts_us: np.ndarray) -> float | None:
     steps = steps[steps > 0]
     if steps.size == 0:
         return None
-    median = float(np.median(steps))
+    middle = (steps.size - 1) // 2
+    median = float(np.partition(steps, middle)[middle])
     usual = steps[(steps >= 0.5 * median) & (steps <= 1.5 * median)]
     return 1e6 / float(usual.mean())
 

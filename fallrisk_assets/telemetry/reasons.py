@@ -21,7 +21,6 @@ class Reason(StrEnum):
     PATIENT_MISMATCH = "PATIENT_MISMATCH"
     DUPLICATE_CONFLICT = "DUPLICATE_CONFLICT"
     UNIT_MISMATCH = "UNIT_MISMATCH"
-    RATE_IMPLAUSIBLE = "RATE_IMPLAUSIBLE"
     SCHEMA_VERSION_UNKNOWN = "SCHEMA_VERSION_UNKNOWN"
     FILE_UNREADABLE = "FILE_UNREADABLE"
     FILE_NAME_INVALID = "FILE_NAME_INVALID"
@@ -40,7 +39,6 @@ WHAT_TO_DO: dict[Reason, str] = {
     Reason.PATIENT_MISMATCH: "It claims another patient than the assignment: correct one, then replay.",
     Reason.DUPLICATE_CONFLICT: "Different samples share (device, boot, seq): check the device's counters.",
     Reason.UNIT_MISMATCH: "Gravity is not 1 g, and no firmware rule says why: declare it, then replay.",
-    Reason.RATE_IMPLAUSIBLE: "The rate is outside 15 to 220 Hz: check the device's clock.",
     Reason.SCHEMA_VERSION_UNKNOWN: "This version cannot be read yet: update the reader, then replay.",
     Reason.FILE_UNREADABLE: "The file is truncated or corrupt: ask the gateway to send it again.",
     Reason.FILE_NAME_INVALID: "Not <receivedAt>-<deviceId>-<sha8>.<format>: rename and drop again.",

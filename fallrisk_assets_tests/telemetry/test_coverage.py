@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fallrisk_assets.telemetry.clean import Assignment, clean_device_hour
 from fallrisk_assets.telemetry.coverage import (
@@ -67,6 +69,13 @@ def test_no_rate_is_made_up():
     assert sampling_rate_hz(np.array([], np.int64)) is None
     assert sampling_rate_hz(np.array([5])) is None
     assert sampling_rate_hz(np.array([5, 5, 5])) is None
+
+
+@given(st.lists(st.integers(1, 10_000_000), min_size=1, max_size=40))
+def test_a_rate_lies_between_the_shortest_and_the_longest_pause(steps):
+    rate = sampling_rate_hz(np.cumsum([0, *steps]))
+    assert 1e6 / max(steps) <= rate * (1 + 1e-9)
+    assert rate <= 1e6 / min(steps) * (1 + 1e-9)
 
 
 def test_a_gap_is_longer_than_five_samples_and_a_quarter_second():
