@@ -40,7 +40,7 @@ def sampling_rate_hz(ts_us: np.ndarray) -> float | None:
     """Sampling rate from ascending timestamps, None with fewer than two different times.
 
     The (lower) median of the positive differences is robust against gaps and bursts; the mean of the
-    differences within half of it then removes the rounding of millisecond clocks (60 Hz comes as 16 and 17 ms).
+    differences within half of it then removes the rounding of millisecond clocks (60 Hz: 16 and 17 ms).
     """
     if ts_us.size < 2:
         return None
