@@ -15,7 +15,8 @@ from fallrisk_assets.clinic import assets as clinic
 from fallrisk_assets.clinic.operations import assets as operations
 from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
-from fallrisk_assets.environments import Environment, resources_for
+from fallrisk_assets.environments import environment as chosen_environment
+from fallrisk_assets.environments import resources_for
 from fallrisk_assets.fhir import assets as fhir
 from fallrisk_assets.health import failed_partition_checks, health_job
 from fallrisk_assets.jobs import ON_DEMAND, partitioned_jobs
@@ -58,13 +59,11 @@ DOMAINS: tuple[ModuleType, ...] = (
 CHECKS: tuple[ModuleType, ...] = (telemetry_checks, risk_checks, models_checks, operations_checks)
 
 
-def build_defs(
-    environment: Environment = "local", overrides: Mapping[str, Any] | None = None
-) -> dg.Definitions:
+def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Return fresh definitions for an environment.
 
     Args:
-        environment: Which resources are used.
+        environment: Which resources are used; see `environments.resources_for`.
         overrides: Resources that take the place of the environment's, by name.
     """
     assets = [a for domain in DOMAINS for a in dg.load_assets_from_modules([domain])]
@@ -94,4 +93,4 @@ def build_defs(
     )
 
 
-defs = build_defs("local")
+defs = build_defs(chosen_environment())

@@ -20,6 +20,7 @@ import dagster as dg
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, OperationsQuarantine
 from fallrisk_assets.dictionary import all_contracts
+from fallrisk_assets.environments import opened
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.health import NO_FAILED_PARTITION
 from fallrisk_assets.lake import Lake
@@ -214,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (subprocess.CalledProcessError, JobFailed) as failure:
         print(failure, file=sys.stderr)
         return 1
-    wrong = report(Lake(), data)
+    wrong = report(opened("lake"), data)
     print(f"Took      {time.monotonic() - started:.0f} s")
     for trouble in wrong:
         print(f"✗ {trouble}", file=sys.stderr)

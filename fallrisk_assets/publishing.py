@@ -61,8 +61,22 @@ def retried_when_transient() -> Iterator[None]:
 
 
 def is_transient(error: Exception) -> bool:
-    """Tell an outage from a fault: pyarrow reports a store that does not answer as a plain `OSError`."""
-    return isinstance(error, TRANSIENT_ERRORS) or type(error) is OSError
+    """Tell an outage from a fault: pyarrow reports a store that does not answer as a plain `OSError`.
+
+    A catalog that answers 500 or nothing after a commit may have done it: the step computes and publishes
+    anew, and the ledger vouches for the new files only.
+    """
+    if isinstance(error, TRANSIENT_ERRORS) or type(error) is OSError:
+        return True
+    # Imported by now, where such an error can have come from; nobody else need wait for them.
+    from botocore.exceptions import ConnectionError as NoAnswer
+    from botocore.exceptions import HTTPClientError
+    from pyiceberg.exceptions import CommitStateUnknownException, ServerError, ServiceUnavailableError
+    from requests.exceptions import ConnectionError as ConnectionLost
+    from requests.exceptions import Timeout
+
+    answers = (CommitStateUnknownException, ServerError, ServiceUnavailableError)
+    return isinstance(error, (*answers, NoAnswer, HTTPClientError, ConnectionLost, Timeout))
 
 
 class Publishable(Protocol):

@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
+from fallrisk_assets.environments import opened
 from fallrisk_assets.jobs import TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import window_of
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub.add_argument("--from", dest="first", type=dt.date.fromisoformat, metavar="DAY")
         sub.add_argument("--to", dest="last", type=dt.date.fromisoformat, metavar="DAY")
     options = parser.parse_args(arguments)
-    lake = Lake()
+    lake = opened("lake")
     before = quarantined_hours(lake, options.reason, options.first, options.last)
     total: Counter[str] = sum(before.values(), Counter())
     for reason, count in total.most_common():

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fallrisk_assets.clinic.operations.history import stale_days
+from fallrisk_assets.environments import opened
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
@@ -113,10 +114,10 @@ def run_days(first: dt.date, last: dt.date) -> None:
         JobFailed: a run failed, or hours are still asked for again after some rounds.
     """
     execute(IDENTITY_DAILY, str(first), str(last))
-    run_stale_states(Lake())
+    run_stale_states(opened("lake"))
     after = window_of(str(last))[1]  # its first hour, unless the last day is still running
     execute(TELEMETRY_HOURLY, f"{first}-00:00", hour_key(min(after, newest_hour_end() - HOUR)))
-    touched, left = run_late_hours(Lake())
+    touched, left = run_late_hours(opened("lake"))
     ended = min(last, (newest_hour_end() - HOUR).date() - dt.timedelta(days=1))
     if first <= ended:
         execute(LAKEHOUSE_DAILY, str(first), str(ended))

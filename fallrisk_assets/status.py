@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fallrisk_assets.alerts.outbox import FAILED, PENDING, Ledger
 from fallrisk_assets.dictionary import all_contracts
+from fallrisk_assets.environments import opened
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.lake.resource import data_folder
@@ -264,12 +265,12 @@ def main(arguments: Sequence[str] | None = None, now: dt.datetime | None = None)
     )
     options = parser.parse_args(arguments)
     now = now or dt.datetime.now(dt.UTC)
-    lake, landing, data = Lake(), Landing(), Path(data_folder())
+    lake, landing, data = opened("lake"), opened("landing"), Path(data_folder())
     limits = {
         "hour": dt.timedelta(hours=options.max_age_hours),
         "day": dt.timedelta(days=options.max_age_days),
     }
-    tables = [*lake_tables(lake, now), *warehouse_tables(Warehouse(), now)]
+    tables = [*lake_tables(lake, now), *warehouse_tables(opened("warehouse"), now)]
     _print_tables(tables)
     troubles = [
         *_stale_troubles(stale(tables, now, limits)),

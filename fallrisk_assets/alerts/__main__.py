@@ -19,6 +19,7 @@ from fallrisk_assets.alerts.outbox import FAILED, HELD, OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import CLOSED_AS
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.environments import opened
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.partitions import window_of
@@ -157,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 1 with the reason on stderr."""
     arguments = _parser().parse_args(argv)
     data = Path(data_folder(arguments.data))
-    lake = Lake(root=str(data / "lake"))
+    lake = Lake(root=str(data / "lake")) if arguments.data else opened("lake")
     outbox = OutboxResource(path=str(data / "outbox.db"), messages=str(data / "outbox.jsonl"))
     try:
         if arguments.command == "list":

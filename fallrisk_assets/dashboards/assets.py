@@ -6,7 +6,7 @@ Here: what is read, where the pages go and what the UI shows of them. Not here: 
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from fnmatch import fnmatch
 from typing import Any
 
 import dagster as dg
@@ -66,17 +66,20 @@ def day_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
         path = reports.write(f"{FOLDER}/{day}.html", html)
         context.add_asset_metadata(_metadata(model, path, len(html.encode())), partition_key=day)
         context.log.info("page of %s: %s", day, path)
-    reports.write(f"{FOLDER}/index.html", render_index(_days(reports.folder / FOLDER)))
+    reports.write(f"{FOLDER}/index.html", render_index(_days(reports)))
     yield dg.MaterializeResult()
 
 
-def _days(folder: Path) -> list[DayEntry]:
-    """Return an entry for each page in the folder, whoever wrote it."""
-    entries = []
-    for path in sorted(folder.glob("????-??-??.html")):
-        with path.open(encoding="utf-8") as page:
-            entries.append(read_entry(dt.date.fromisoformat(path.stem), page.read(HEAD_CHARACTERS)))
-    return entries
+def _days(reports: Reports) -> list[DayEntry]:
+    """Return an entry for each page of a day that is published, whoever wrote it."""
+    pages = [name for name in reports.names(FOLDER) if fnmatch(name, "????-??-??.html")]
+    return [
+        read_entry(
+            dt.date.fromisoformat(name.removesuffix(".html")),
+            reports.read(f"{FOLDER}/{name}", 4 * HEAD_CHARACTERS).decode(errors="ignore"),
+        )
+        for name in pages
+    ]
 
 
 def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
@@ -95,7 +98,7 @@ def checks_with_partitions(graph: AssetGraph) -> list[dg.AssetCheckKey]:
     return sorted(keys, key=lambda key: (key.asset_key.path, key.name))
 
 
-def _metadata(model: DayModel, path: Path, size: int) -> dict[str, Any]:
+def _metadata(model: DayModel, address: str, size: int) -> dict[str, Any]:
     bands = ("high", "medium", "low", "NOT_SCORED")
     preview = bars({band: model.in_band(band) for band in bands})
     figures = {
@@ -104,7 +107,7 @@ def _metadata(model: DayModel, path: Path, size: int) -> dict[str, Any]:
         if name != "day" and value is not None
     }
     return {
-        "page": dg.MetadataValue.path(str(path)),
+        "page": dg.MetadataValue.path(address),
         "size": dg.MetadataValue.int(size),
         "patients by band": dg.MetadataValue.md(preview),
         **figures,

@@ -191,7 +191,7 @@ def fhir_bundles(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 )
             )
         if key not in broken:
-            path = dg.MetadataValue.path(str(reports.folder / "fhir" / key))
+            path = dg.MetadataValue.path(reports.address(f"fhir/{key}"))
             metadata = {"folder": path, "content hash": entry.content_hash[:16], **counts}
             context.add_asset_metadata(metadata, partition_key=key)
     verdict = dg.AssetCheckResult(

@@ -232,8 +232,10 @@ def read_rows(
         data = pq.read_table(path, filesystem=filesystem, columns=names, filters=where, partitioning=None)
         return _of_schema(data.select(names), wanted)
     texts = [f.name for f in wanted if pa.types.is_dictionary(f.type)]
-    # One thread: decoding is a few milliseconds a file, which handing it over would only add to.
+    # One thread: decoding is a few milliseconds a file, which handing it over would only add to. On S3 what
+    # lies side by side is fetched by one request, not by one for each column.
+    afar = isinstance(filesystem, pafs.S3FileSystem)
     with filesystem.open_input_file(path) as source:
-        file = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=False)
+        file = pq.ParquetFile(source, read_dictionary=texts, pre_buffer=afar)
         data = file.read(columns=names, use_threads=False)
     return _of_schema(data.select(names), wanted)

@@ -11,8 +11,10 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.fs as pafs
 
+from fallrisk_assets.lake import s3
 from fallrisk_assets.lake.resource import data_folder
 
+LANDING_VARIABLE = "FALLRISK_LANDING"
 RECEIVED_AT_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
@@ -52,17 +54,32 @@ class Landing(dg.ConfigurableResource):
     root: str = ""
     watch_s: float = 0.0
 
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Look whether the zone is there before a step runs."""
+        self.check()
+
+    def check(self) -> None:
+        """Find out whether the zone can be read as it is configured.
+
+        Raises:
+            Misconfigured: it cannot; names the resource, the variable and what is wrong.
+        """
+        s3.check(self.root, "landing", LANDING_VARIABLE)
+
     @cached_property
     def _located(self) -> tuple[pafs.FileSystem, str]:
         root = self.root or str(Path(data_folder()) / "landing")
         if "://" in root:
-            return pafs.FileSystem.from_uri(root.rstrip("/"))
+            return s3.locate(root, "landing", LANDING_VARIABLE)
         path = Path(root).absolute()
         path.mkdir(parents=True, exist_ok=True)
         return pafs.LocalFileSystem(), str(path)
 
     def list(self, folder: str) -> list[LandedFile]:
-        """List the files of a folder by key; names that begin with a dot are still being written."""
+        """List the files of a folder by key; names that begin with a dot are still being written.
+
+        S3 lists a thousand at a time; all of them are returned.
+        """
         filesystem, base = self._located
         found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
         return sorted(

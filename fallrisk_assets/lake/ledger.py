@@ -9,10 +9,9 @@ files, which stay on disk, and the next publication of the partition puts Iceber
 partitions take effect together: one object holds them all until each has its own.
 """
 
-import fcntl
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +19,9 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.lake import objects
 from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.lake.lease import LEASE_S
 from fallrisk_assets.partitions import is_hour_key
 
 
@@ -137,13 +138,11 @@ class LedgerEntry:
 class Ledger:
     """Entries under `<root>/_ledger/<table>/<key>.json`, lineage under `<root>/_lineage/`."""
 
-    def __init__(self, filesystem: pafs.FileSystem, root: str) -> None:
+    def __init__(self, filesystem: pafs.FileSystem, root: str, lease_s: float = LEASE_S) -> None:
         self._fs = filesystem
         self._root = root
-
-    @property
-    def _lockable(self) -> bool:
-        return not isinstance(self._fs, pafs.S3FileSystem)
+        self._lease_s = lease_s
+        self._held: dict[str, Callable[[], None]] = {}
 
     def _path(self, table: str, key: str) -> str:
         return f"{self._root}/_ledger/{table}/{key.replace(':', '')}.json"
@@ -184,9 +183,7 @@ class Ledger:
     ) -> dict[str, LedgerEntry]:
         """Replace the entries of one commit so that all count or none, and append their lineage.
 
-        What one drop or one run says of several partitions would otherwise be half known after a kill. Where
-        tables cannot be locked (S3) each entry takes effect by itself: nobody could tell a killed run's batch
-        from that of a run at work.
+        What one drop or one run says of several partitions would otherwise be half known after a kill.
 
         Args:
             model: The table.
@@ -198,8 +195,9 @@ class Ledger:
         """
         whole = [self._merged(model, entry, replaced) for entry, replaced in entries.values()]
         batch = f"{self._batches(model)}/{uuid.uuid4().hex}.json"
-        together = len(whole) > 1 and self._lockable
+        together = len(whole) > 1
         if together:
+            self._keep_lock(model)
             self._write(batch, json.dumps([entry.as_dict() for entry in whole]).encode())
         for entry in whole:
             self.put(model, entry)
@@ -236,6 +234,7 @@ class Ledger:
 
     def put(self, model: ContractType, entry: LedgerEntry) -> None:
         """Replace an entry in one step, and append its lineage."""
+        self._keep_lock(model)
         raw = json.dumps(entry.as_dict(), indent=1, sort_keys=True).encode()
         lineage = f"{self._root}/_lineage/{entry.table}/{entry.key.replace(':', '')}"
         self._write(f"{lineage}/{entry.snapshot_id or 0}-{entry.run_id[:8] or 'none'}.json", raw)
@@ -270,16 +269,19 @@ class Ledger:
 
     @contextmanager
     def locked(self, model: ContractType) -> Iterator[None]:
-        """Hold a table against other processes of this machine while it is compared and replaced."""
+        """Hold a table against other processes while it is compared and replaced."""
         table = model.spec.identifier
-        if not self._lockable:
-            yield
-            return
-        folder = f"{self._root}/_ledger"
-        self._fs.create_dir(folder, recursive=True)
-        with open(f"{folder}/.{table}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        with objects.locked(self._fs, f"{self._root}/_ledger/.{table}.lock", self._lease_s) as keep:
+            self._held[table] = keep
+            try:
+                yield
+            finally:
+                del self._held[table]
+
+    def _keep_lock(self, model: ContractType) -> None:
+        """Refuse to write what a lock protected that was lost meanwhile."""
+        if keep := self._held.get(model.spec.identifier):
+            keep()
 
     def keys(self, model: ContractType) -> list[str]:
         """Return all published partition keys of a table, sorted."""
@@ -307,23 +309,11 @@ class Ledger:
 
     def _read(self, path: str) -> Any:
         """Return what an object says, None where there is none (any more)."""
-        try:
-            with self._fs.open_input_stream(path) as stream:
-                return json.loads(stream.read())
-        except FileNotFoundError:
-            return None
+        raw = objects.read_whole(self._fs, path)
+        return None if raw is None else json.loads(raw)
 
     def _write(self, path: str, raw: bytes) -> None:
-        folder, name = path.rsplit("/", 1)
-        self._fs.create_dir(folder, recursive=True)
-        if isinstance(self._fs, pafs.S3FileSystem):  # an object appears whole when its upload ends
-            with self._fs.open_output_stream(path) as stream:
-                stream.write(raw)
-            return
-        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
-        with self._fs.open_output_stream(temporary) as stream:
-            stream.write(raw)
-        self._fs.move(temporary, path)
+        objects.write_whole(self._fs, path, raw)
 
 
 def _key_of(file_name: str) -> str:

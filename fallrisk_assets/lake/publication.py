@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from fallrisk_assets.contract import ContractType, arrow_schema, schema_relaxed
@@ -358,7 +359,8 @@ class Publication:
     def _start(self, key: str, bucket: int | None) -> _OpenSlice:
         name = f"{_name(bucket).replace(WHOLE, 'all')}-{uuid.uuid4().hex}.parquet"
         path = self._lake.file_path(self.model, key, name)
-        self._lake.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        if isinstance(self._lake.filesystem, pafs.LocalFileSystem):  # S3 has no folders
+            self._lake.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
         writer = parquet_writer(self.model, path, self._lake.filesystem)
         hasher = ContentHasher(arrow_schema(self.model))
         part = _OpenSlice(path, writer, hasher, KeysSeen(self.model.spec.key))

@@ -1,4 +1,4 @@
-"""The lake as a Dagster resource: local disk and a SQLite catalog, or S3 and Glue, by configuration.
+"""The lake as a Dagster resource: local disk with SQLite, or S3 with a REST catalog, by configuration.
 
 What belongs here: where the lake is and how a table is read by its name. What does not: how it is
 written (`publication.py`) and what pyiceberg needs (`tables.py`).
@@ -18,13 +18,20 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.table import Table as IcebergTable
 
 from fallrisk_assets.contract import ContractType, arrow_schema
-from fallrisk_assets.lake import tables
+from fallrisk_assets.lake import s3, tables
 from fallrisk_assets.lake.files import read_rows, written_schema
+from fallrisk_assets.lake.lease import LEASE_S
 from fallrisk_assets.lake.ledger import Ledger, LedgerEntry, MissingPartition
 from fallrisk_assets.lake.memory import reuse_blocks
 from fallrisk_assets.lake.publication import WHOLE, Publication
 
 DATA_VARIABLE = "FALLRISK_DATA"
+LAKE_VARIABLE = "FALLRISK_LAKE"
+CATALOG_VARIABLE = "FALLRISK_CATALOG"
+CATALOG_WAREHOUSE_VARIABLE = "FALLRISK_CATALOG_WAREHOUSE"
+CATALOG_SIGNING_VARIABLE = "FALLRISK_CATALOG_SIGNING"
+#: Services in whose name requests to a REST catalog can be signed (SigV4).
+SIGNING_NAMES = ("glue", "s3tables", "none")
 
 
 def data_folder(configured: str = "") -> str:
@@ -37,11 +44,40 @@ class Lake(dg.ConfigurableResource):
 
     Attributes:
         root: Folder or `s3://` address of the lake; empty means `<data folder>/lake`.
-        catalog: pyiceberg catalog properties; empty means SQLite beside the lake.
+        catalog_uri: Address of the Iceberg catalog: `https://…` for a REST catalog (Glue, S3 Tables and
+            others), else an SQLAlchemy address; empty means SQLite beside a local lake.
+        catalog_warehouse: What a REST catalog calls our part of it: the account's number (Glue), the ARN of a
+            table bucket (S3 Tables). For an SQL catalog empty: the lake.
+        catalog_signing: In whose name requests to a REST catalog are signed: glue, s3tables, or none.
+        lease_s: How long a run on S3 may be silent before another takes the lock of a table over, in seconds.
     """
 
     root: str = ""
-    catalog: dict[str, str] = {}
+    catalog_uri: str = ""
+    catalog_warehouse: str = ""
+    catalog_signing: str = "none"
+    lease_s: float = LEASE_S
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Look at everything that is configured before a step runs; a local lake needs no look."""
+        self.check()
+
+    def check(self) -> None:
+        """Find out whether the lake can be used as it is configured.
+
+        Raises:
+            Misconfigured: it cannot; names the resource, the variable and what is wrong.
+        """
+        if "://" not in self.address:
+            return
+        s3.check(self.address, "lake", LAKE_VARIABLE)
+        try:
+            self._catalog.list_namespaces()
+        except s3.Misconfigured:
+            raise
+        except Exception as error:
+            what = f"the catalog at {self.catalog_uri} ({self.catalog_warehouse}) does not let us in: {error}"
+            raise s3.Misconfigured("lake", CATALOG_VARIABLE, what) from error
 
     @cached_property
     def address(self) -> str:
@@ -52,7 +88,7 @@ class Lake(dg.ConfigurableResource):
     @cached_property
     def _located(self) -> tuple[pafs.FileSystem, str]:
         if "://" in self.address:
-            return pafs.FileSystem.from_uri(self.address)
+            return s3.locate(self.address, "lake", LAKE_VARIABLE)
         Path(self.address).mkdir(parents=True, exist_ok=True)
         return pafs.LocalFileSystem(), self.address
 
@@ -80,17 +116,49 @@ class Lake(dg.ConfigurableResource):
 
     @cached_property
     def _catalog(self) -> Catalog:
-        properties = dict(self.catalog) or {
-            "type": "sql",
-            "uri": f"sqlite:///{self.base}/catalog.db",
-            "warehouse": f"file://{self.base}",
+        return load_catalog("fallrisk", **self.catalog_properties())
+
+    def catalog_properties(self) -> dict[str, str]:
+        """Return what pyiceberg needs to reach the catalog and the files that it writes itself.
+
+        Raises:
+            Misconfigured: a lake on S3 without a catalog, or one that nobody can sign for.
+        """
+        on_s3 = s3.is_s3(self.address)
+        files = {"s3.region": s3.region(), **({"s3.endpoint": s3.endpoint()} if s3.endpoint() else {})}
+        if not self.catalog_uri:
+            if on_s3:
+                raise s3.Misconfigured("lake", CATALOG_VARIABLE, "is empty, and a lake on S3 needs a catalog")
+            uri = f"sqlite:///{self.base}/catalog.db"
+            return {"type": "sql", "uri": uri, "warehouse": f"file://{self.base}"}
+        if not self.catalog_uri.startswith(("http://", "https://")):
+            warehouse = self.catalog_warehouse or (self.address if on_s3 else f"file://{self.base}")
+            return {
+                "type": "sql",
+                "uri": self.catalog_uri,
+                "warehouse": warehouse,
+                **(files if on_s3 else {}),
+            }
+        if self.catalog_signing not in SIGNING_NAMES:
+            what = f"{self.catalog_signing!r} is none of {', '.join(SIGNING_NAMES)}"
+            raise s3.Misconfigured("lake", CATALOG_SIGNING_VARIABLE, what)
+        signed = {
+            "rest.sigv4-enabled": "true",
+            "rest.signing-name": self.catalog_signing,
+            "rest.signing-region": s3.region(),
         }
-        return load_catalog("fallrisk", **properties)
+        return {
+            "type": "rest",
+            "uri": self.catalog_uri,
+            "warehouse": self.catalog_warehouse,
+            **(signed if self.catalog_signing != "none" else {}),
+            **files,
+        }
 
     @cached_property
     def ledger(self) -> Ledger:
         """What has been published for which partition."""
-        return Ledger(self.filesystem, self.base)
+        return Ledger(self.filesystem, self.base, self.lease_s)
 
     def table(self, model: ContractType) -> IcebergTable:
         """Return the Iceberg table of a contract as it is now, created where it does not exist."""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fallrisk_assets.environments import opened
 from fallrisk_assets.jobs import DETECTOR_TRAINING, RESCORE_FALLS
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.ledger import MissingPartition
@@ -186,7 +187,7 @@ def main(
     """
     options = _parser().parse_args(arguments)
     try:
-        _run(options, lake or Lake(), now or dt.datetime.now(dt.UTC))
+        _run(options, lake or opened("lake"), now or dt.datetime.now(dt.UTC))
     except (
         ArtefactDamaged,
         JobFailed,

@@ -9,9 +9,7 @@ folded, a roll back takes the newest promotion that still holds off. With no dec
 with the package scores.
 """
 
-import fcntl
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,7 +18,7 @@ from typing import Literal
 
 import pyarrow.fs as pafs
 
-from fallrisk_assets.lake import Lake
+from fallrisk_assets.lake import Lake, objects
 from fallrisk_assets.models.kinds import KINDS, ArtefactDamaged, Kind, text_hash, version_of
 
 NOT_EVALUATED = "no evaluation on record"
@@ -222,13 +220,8 @@ class Registry:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the registry against other processes of this machine; S3 has one decider at a time."""
-        if isinstance(self._fs, pafs.S3FileSystem):
-            yield
-            return
-        self._fs.create_dir(self._root, recursive=True)
-        with open(f"{self._root}/.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Hold the registry against other processes."""
+        with objects.locked(self._fs, f"{self._root}/.lock"):
             yield
 
     def _artefact_path(self, version: str) -> str:
@@ -237,24 +230,12 @@ class Registry:
         return f"{self._root}/versions/{version}.json"
 
     def _read(self, path: str) -> str | None:
-        try:
-            with self._fs.open_input_stream(path) as stream:
-                return stream.read().decode()
-        except FileNotFoundError:
-            return None
+        raw = objects.read_whole(self._fs, path)
+        return None if raw is None else raw.decode()
 
     def _write(self, path: str, text: str) -> None:
         """Write a file in one step: a reader sees all of it or nothing."""
-        folder, name = path.rsplit("/", 1)
-        self._fs.create_dir(folder, recursive=True)
-        if isinstance(self._fs, pafs.S3FileSystem):  # an object appears whole when its upload ends
-            with self._fs.open_output_stream(path) as stream:
-                stream.write(text.encode())
-            return
-        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
-        with self._fs.open_output_stream(temporary) as stream:
-            stream.write(text.encode())
-        self._fs.move(temporary, path)
+        objects.write_whole(self._fs, path, text.encode())
 
 
 def _holding(decisions: Sequence[Decision]) -> list[Decision]:

@@ -1,0 +1,47 @@
+"""Each test here runs against local disk and against S3 with a REST catalog, which must behave alike."""
+
+import uuid
+
+import pytest
+from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import NoSuchTableError
+
+from fallrisk_assets.environments import opened
+from fallrisk_assets_tests.samples import Days, Readings
+from simulator.aws import NOT_INSTALLED, aws_standin, binary
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory):
+    """S3 and a REST catalog on loopback, for all tests of this process."""
+    if binary() is None:
+        pytest.skip(NOT_INSTALLED)
+    with aws_standin(tmp_path_factory.mktemp("standin")) as running:
+        yield running
+
+
+@pytest.fixture
+def aws(standin, monkeypatch, tmp_path):
+    """The variables of an environment `aws` with nothing in it yet."""
+    variables = standin.variables(f"test-{uuid.uuid4().hex}")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FALLRISK_DATA", str(tmp_path / "data"))
+    catalog = load_catalog("fallrisk", **opened("lake").catalog_properties())
+    for model in (Readings, Days):  # the catalog is one for all tests
+        try:
+            catalog.drop_table(model.spec.identifier)
+        except NoSuchTableError:
+            pass
+    return variables
+
+
+@pytest.fixture(params=["local", "aws"])
+def environment(request, monkeypatch, tmp_path):
+    """`local` and `aws`, one after the other, each with nothing in it yet."""
+    if request.param == "aws":
+        request.getfixturevalue("aws")
+    else:
+        monkeypatch.setenv("FALLRISK_ENV", "local")
+        monkeypatch.setenv("FALLRISK_DATA", str(tmp_path / "data"))
+    return request.param
