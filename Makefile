@@ -17,7 +17,7 @@ RATE_HZ ?= 50
 SEED ?= 7
 START ?= 2026-01-05
 
-.PHONY: help install demo test dev simulate run status train rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+.PHONY: help install demo demo-aws test dev dev-aws simulate run status train rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -42,6 +42,12 @@ demo: home ## Simulate a cohort, materialise the whole graph, print what came ou
 
 test: .venv/.installed ## Run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
+
+demo-aws: home ## Run one small cohort locally and on a stand-in of S3, and compare every table
+	@$(BIN)/python -m fallrisk_assets.demo_aws $(DEMO_AWS)
+
+dev-aws: home ## Open the Dagster UI on a stand-in of S3 (kept in data/aws, stopped with the UI)
+	@$(BIN)/python -m simulator.aws $(DATA_DIR)/aws $(abspath $(BIN))/dagster dev -w workspace.yaml
 
 dev: home ## Open the Dagster UI with sensors and schedules ready to switch on
 	@$(BIN)/dagster dev -w workspace.yaml
