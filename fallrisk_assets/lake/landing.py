@@ -67,7 +67,8 @@ class Landing(dg.ConfigurableResource):
         s3.check(self.root, "landing", LANDING_VARIABLE)
 
     @cached_property
-    def _located(self) -> tuple[pafs.FileSystem, str]:
+    def located(self) -> tuple[pafs.FileSystem, str]:
+        """The file system that holds the zone, and the zone's path inside it."""
         root = self.root or str(Path(data_folder()) / "landing")
         if "://" in root:
             return s3.locate(root, "landing", LANDING_VARIABLE)
@@ -80,7 +81,7 @@ class Landing(dg.ConfigurableResource):
 
         S3 lists a thousand at a time; all of them are returned.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
         return sorted(
             LandedFile(f"{folder}/{info.base_name}", info.size, info.mtime_ns or 0)
@@ -93,7 +94,7 @@ class Landing(dg.ConfigurableResource):
 
         One look at the folder itself: cheap enough to be repeated several times a second.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         return filesystem.get_file_info(f"{base}/{folder}").mtime_ns or 0
 
     def read(self, key: str) -> bytes:
@@ -102,6 +103,6 @@ class Landing(dg.ConfigurableResource):
         Raises:
             FileNotFoundError: there is no such file.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         with filesystem.open_input_file(f"{base}/{key}") as file:
             return file.read()

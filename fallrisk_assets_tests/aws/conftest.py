@@ -1,5 +1,6 @@
 """Each test here runs against local disk and against S3 with a REST catalog, which must behave alike."""
 
+import os
 import uuid
 
 import pytest
@@ -24,6 +25,9 @@ def standin(tmp_path_factory):
 def aws(standin, monkeypatch, tmp_path):
     """The variables of an environment `aws` with nothing in it yet."""
     variables = standin.variables(f"test-{uuid.uuid4().hex}")
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("FALLRISK_DATA", str(tmp_path / "data"))

@@ -16,7 +16,7 @@ def landing(environment):
 @pytest.fixture
 def drop(landing):
     """Puts a file into the landing zone as a device would."""
-    filesystem, base = landing._located
+    filesystem, base = landing.located
 
     def put(key, raw=b"x"):
         if "/" in key and landing.root == "":
@@ -55,7 +55,7 @@ def test_a_folder_of_more_than_a_thousand_files_is_listed_whole(landing, drop):
 def test_on_s3_the_second_thousand_is_asked_for(aws):
     """The stand-in answers a thousand at a time, as S3 does: else the test above would prove nothing."""
     landing = opened("landing")
-    filesystem, base = landing._located
+    filesystem, base = landing.located
 
     def put(i):
         with filesystem.open_output_stream(f"{base}/telemetry/{i:04}") as stream:
