@@ -46,8 +46,10 @@ test: .venv/.installed ## Run the whole test suite
 demo-aws: home ## Run one small cohort locally and on a stand-in of S3, and compare every table
 	@$(BIN)/python -m fallrisk_assets.demo_aws $(DEMO_AWS)
 
-dev-aws: home ## Open the Dagster UI on a stand-in of S3 (kept in data/aws, stopped with the UI)
-	@$(BIN)/python -m simulator.aws $(DATA_DIR)/aws $(abspath $(BIN))/dagster dev -w workspace.yaml
+dev-aws: export FALLRISK_DATA = $(DATA_DIR)/aws-demo/aws
+dev-aws: export DAGSTER_HOME = $(DATA_DIR)/aws-demo/aws/dagster_home
+dev-aws: home ## Open the Dagster UI on what make demo-aws left on the stand-in, which stops with the UI
+	@$(BIN)/python -m simulator.aws $(DATA_DIR)/aws-demo/standin $(abspath $(BIN))/dagster dev -w workspace.yaml
 
 dev: home ## Open the Dagster UI with sensors and schedules ready to switch on
 	@$(BIN)/dagster dev -w workspace.yaml
