@@ -107,8 +107,13 @@ def opened(name: str) -> Any:
         ValueError: there is no such environment.
     """
     resource = resources_for(environment())[name]
-    for field in type(resource).model_fields:
-        value = getattr(resource, field)
-        if isinstance(value, dg.EnvVar) and value.get_value() is None:
-            raise Misconfigured(name, value.env_var_name, "is not set")
-    return resource.process_config_and_initialize()  # looks at what is configured, as a run does
+    settings = {field: getattr(resource, field) for field in type(resource).model_fields}
+    for field, value in settings.items():
+        if isinstance(value, dg.EnvVar):
+            settings[field] = value.get_value()
+            if settings[field] is None:
+                raise Misconfigured(name, value.env_var_name, "is not set")
+    ready = type(resource)(**settings)
+    if hasattr(ready, "check"):
+        ready.check()  # as a run does before its first step
+    return ready

@@ -72,11 +72,12 @@ def is_transient(error: Exception) -> bool:
     from botocore.exceptions import ConnectionError as NoAnswer
     from botocore.exceptions import HTTPClientError
     from pyiceberg.exceptions import CommitStateUnknownException, ServerError, ServiceUnavailableError
+    from requests.exceptions import ChunkedEncodingError, Timeout
     from requests.exceptions import ConnectionError as ConnectionLost
-    from requests.exceptions import Timeout
 
     answers = (CommitStateUnknownException, ServerError, ServiceUnavailableError)
-    return isinstance(error, (*answers, NoAnswer, HTTPClientError, ConnectionLost, Timeout))
+    lost = (NoAnswer, HTTPClientError, ConnectionLost, ChunkedEncodingError, Timeout)
+    return isinstance(error, (*answers, *lost))
 
 
 class Publishable(Protocol):

@@ -4,6 +4,7 @@ What belongs here: law "nothing is published that its contract refuses", all or 
 partition, and the ledger entry that follows a commit. What does not: Dagster (see `publishing.py`).
 """
 
+import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from fallrisk_assets.validation import (
 
 if TYPE_CHECKING:
     from fallrisk_assets.lake.resource import Lake
+
+logger = logging.getLogger(__name__)
 
 WHOLE = "-"
 _SAMPLED_OF_A_PIECE = 4
@@ -94,11 +97,17 @@ class Publication:
     def __enter__(self) -> "Publication":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         for part in self._open.values():
-            part.close()
-            if not part.given_away:
-                self._lake.filesystem.delete_file(part.path)
+            try:
+                part.close()
+                if not part.given_away:
+                    self._lake.filesystem.delete_file(part.path)
+            except OSError as error:
+                if failure is None:
+                    raise
+                # A store that fails at this too must not hide why; maintenance removes what is left.
+                logger.warning("%s: left behind: %s", part.path, error)
         self._open.clear()
 
     @property

@@ -46,7 +46,7 @@ def endpoint() -> str:
 
 
 def locate(
-    address: str, resource: str, variable: str, attempts: int = ATTEMPTS
+    address: str, resource: str, variable: str, attempts: int | None = None
 ) -> tuple[pafs.S3FileSystem, str]:
     """Return the file system of an `s3://bucket/prefix` address, and the path inside it.
 
@@ -54,7 +54,7 @@ def locate(
         address: The address.
         resource: Whose it is, for messages.
         variable: The variable that set it, for messages.
-        attempts: How often a request is sent.
+        attempts: How often a request is sent; `ATTEMPTS` by default.
 
     Raises:
         Misconfigured: the address names no bucket, or no region is set, or the endpoint is no URL.
@@ -74,7 +74,7 @@ def locate(
         connect_timeout=_CONNECT_TIMEOUT_S,
         request_timeout=_READ_TIMEOUT_S,
         allow_delayed_open=True,  # a small object is one request, not the three of a multipart upload
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts),
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts or ATTEMPTS),
     )
     return filesystem, path
 
