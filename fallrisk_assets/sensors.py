@@ -270,11 +270,12 @@ def look_back_sensor(context: dg.SensorEvaluationContext, lake: Lake) -> dg.Sens
     Late data changes falls and coverage of its own hour; the alerts of up to a day after it must follow.
     """
     mark = int(context.cursor or 0)
+    settled_ns = time.time_ns() - lake.ledger.settles_ns  # a mark beyond it would overlook what comes
     changes = [
         (changed_ns, key)
         for model in (DeviceHourCoverage, FallEvents, DeviceStates)
         for key, changed_ns in lake.ledger.changes(model).items()
-        if changed_ns > mark
+        if changed_ns > mark and (changed_ns <= settled_ns or not lake.ledger.settles_ns)
     ]
     if not changes:
         return dg.SensorResult(skip_reason="no hour changed")

@@ -291,6 +291,24 @@ def test_a_drop_that_the_mark_overlooked_is_swept_up_by_the_schedule(place):
     assert swept[0].tags["dagster/asset_partition_range_end"] == "2026-01-05-08:00"
 
 
+def test_where_times_of_change_are_whole_seconds_only_seconds_that_are_over_are_looked_at(place, monkeypatch):
+    """Else an hour that changes later in the marked second would be overlooked for ever."""
+    monkeypatch.setattr(Ledger, "settles_ns", 5_000_000_000)
+    seven = "2026-01-05-07:00"
+    lake = Lake(root=str(place / "lake"))
+    for model in (DeviceHourCoverage, FallEvents, DeviceStates, Alerts):
+        with lake.publication(model, [seven]) as publication:
+            publication.mark(seven, input_hash="made before")
+            publication.commit()
+    early = tick(look_back_sensor, place, None)
+    assert not early.run_requests
+    assert early.cursor is None
+    for path in (place / "lake" / "_ledger").rglob("2026-01-05-0700.json"):
+        earlier_ns = path.stat().st_mtime_ns - 10_000_000_000
+        os.utime(path, ns=(earlier_ns, earlier_ns))
+    assert tick(look_back_sensor, place, early.cursor).run_requests
+
+
 def test_alerts_that_looked_back_on_an_hour_that_changed_are_asked_for_once(place):
     lake = Lake(root=str(place / "lake"))
     seven, eight = "2026-01-05-07:00", "2026-01-05-08:00"

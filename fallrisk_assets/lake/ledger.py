@@ -144,6 +144,14 @@ class Ledger:
         self._lease_s = lease_s
         self._held: dict[str, Callable[[], None]] = {}
 
+    @property
+    def settles_ns(self) -> int:
+        """How long after a change another one may still get the same time or an earlier one (ns).
+
+        Local disk counts nanoseconds. S3 counts whole seconds, and its clock is not ours: some seconds more.
+        """
+        return 5_000_000_000 if isinstance(self._fs, pafs.S3FileSystem) else 0
+
     def _path(self, table: str, key: str) -> str:
         return f"{self._root}/_ledger/{table}/{key.replace(':', '')}.json"
 
