@@ -14,6 +14,7 @@ from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
 from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import LandedFile, Landing
+from fallrisk_assets.lake.ledger import Ledger
 from fallrisk_assets.risk.contract import FallEvents
 from fallrisk_assets.schedules import fill_silent_hours
 from fallrisk_assets.sensors import (
