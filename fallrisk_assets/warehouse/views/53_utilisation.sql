@@ -9,7 +9,7 @@ WITH delivered AS (
     GROUP BY scheduled_date, provider_key
 )
 SELECT
-    c.day, p.provider_key, SUM(d.minutes) AS delivered_minutes,
+    c.day, p.provider_key, p.provider_id, p.specialty, SUM(d.minutes) AS delivered_minutes,
     MAX(p.available_hours_per_week) * 60 AS available_minutes
 FROM v_clinic_day AS c
 INNER JOIN dim_provider AS p
@@ -19,4 +19,4 @@ INNER JOIN dim_provider AS p
     AND (p.valid_to IS NULL OR c.day < CAST(p.valid_to AS DATE))
 LEFT JOIN delivered AS d ON d.provider_key = p.provider_key AND d.day <= c.day AND d.day > c.day - 7
 WHERE c.day >= c.first_day + 6
-GROUP BY c.day, p.provider_key;
+GROUP BY c.day, p.provider_key, p.provider_id, p.specialty;
