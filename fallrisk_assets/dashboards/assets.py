@@ -15,6 +15,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.check_history import day_outcomes
+from fallrisk_assets.dashboards.clinic_pages import OPERATIONS_FILE
 from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
@@ -29,6 +30,9 @@ from fallrisk_assets.telemetry.contract import TelemetryDrops
 
 FOLDER = "pages"
 """Folder of the pages inside the reports' folder."""
+
+OTHER_PAGES = {"Clinic operations": OPERATIONS_FILE}
+"""Pages that are of no single day, by title."""
 
 ALSO_BEFORE = ("fhir_bundles", "warehouse_snapshot")
 """Whose checks a page shows: it comes last, else the same day could give two different pages."""
@@ -66,20 +70,23 @@ def day_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
         path = reports.write(f"{FOLDER}/{day}.html", html)
         context.add_asset_metadata(_metadata(model, path, len(html.encode())), partition_key=day)
         context.log.info("page of %s: %s", day, path)
-    reports.write(f"{FOLDER}/index.html", render_index(_days(reports)))
+    write_index(reports)
     yield dg.MaterializeResult()
 
 
-def _days(reports: Reports) -> list[DayEntry]:
-    """Return an entry for each page of a day that is published, whoever wrote it."""
-    pages = [name for name in reports.names(FOLDER) if fnmatch(name, "????-??-??.html")]
-    return [
-        read_entry(
-            dt.date.fromisoformat(name.removesuffix(".html")),
-            reports.read(f"{FOLDER}/{name}", 4 * HEAD_CHARACTERS).decode(errors="ignore"),
-        )
-        for name in pages
-    ]
+def write_index(reports: Reports) -> None:
+    """Write the index of the pages that are published; the same pages give the same index."""
+    names = set(reports.names(FOLDER))
+    others = {title: name for title, name in OTHER_PAGES.items() if name in names}
+    days = [name for name in sorted(names) if fnmatch(name, "????-??-??.html")]
+    entries = [_entry(reports, name) for name in days]
+    reports.write(f"{FOLDER}/index.html", render_index(entries, others))
+
+
+def _entry(reports: Reports, name: str) -> DayEntry:
+    """Return what the index says of the page of a day, whoever wrote it."""
+    head = reports.read(f"{FOLDER}/{name}", 4 * HEAD_CHARACTERS).decode(errors="ignore")
+    return read_entry(dt.date.fromisoformat(name.removesuffix(".html")), head)
 
 
 def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:

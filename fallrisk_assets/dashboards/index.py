@@ -40,15 +40,16 @@ class DayEntry:
     figures: Mapping[str, int | None] = field(default_factory=dict)
 
 
-def render_index(days: Sequence[DayEntry]) -> str:
+def render_index(days: Sequence[DayEntry], pages: Mapping[str, str] | None = None) -> str:
     """Return the HTML that links every day, newest first; order and repetition do not matter.
 
     Args:
         days: the days present; of a repeated day the last entry counts.
+        pages: files of pages that are of no single day, by title.
     """
     entries = sorted({entry.day: entry for entry in days}.values(), key=lambda entry: entry.day, reverse=True)
     return template("index.html.j2").render(
-        days=entries, names=list(LABELS), labels=LABELS, style=static("page.css")
+        days=entries, pages=pages or {}, names=list(LABELS), labels=LABELS, style=static("page.css")
     )
 
 

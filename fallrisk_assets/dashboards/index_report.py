@@ -26,7 +26,7 @@ def render_evaluation(found: Evaluation) -> str:
         "calibration": embed(pool, "plot-calibration", calibration_figure(found)),
         "benefit": embed(pool, "plot-benefit", benefit_figure(found)),
         "style": static("page.css"),
-        "script": static("page.js"),
+        "script": static("drawing.js") + static("page.js"),
         "plotly": static("plotly", PLOTLY),
     }
     return template("evaluation.html.j2").render(**parts, pool=pool.json())

@@ -56,7 +56,7 @@ def render_day(model: DayModel) -> str:
         "summary": json.dumps(summary(model), sort_keys=True, separators=(",", ":")),
         "verdicts": VERDICTS,
         "style": static("page.css"),
-        "script": static("page.js"),
+        "script": static("drawing.js") + static("page.js"),
         "plotly": static("plotly", PLOTLY),
     }
     page = template("page.html.j2")

@@ -1,23 +1,5 @@
 (function () {
   "use strict";
-  var root = document.documentElement;
-
-  function resolved(value, style) {
-    if (typeof value === "string") {
-      var name = /^var\((--[a-z-]+)\)$/.exec(value);
-      return name ? style.getPropertyValue(name[1]).trim() : value;
-    }
-    if (Array.isArray(value)) {
-      return value.map(function (item) { return resolved(item, style); });
-    }
-    if (value && typeof value === "object") {
-      var copy = {};
-      Object.keys(value).forEach(function (key) { copy[key] = resolved(value[key], style); });
-      return copy;
-    }
-    return value;
-  }
-
   var pool = JSON.parse(document.getElementById("figure-pool").textContent);
 
   function unpooled(parts) {
@@ -32,7 +14,6 @@
     var figure = JSON.parse(document.getElementById(element.id + "-json").textContent);
     figure.data.forEach(unpooled);
     unpooled(figure.layout);
-    figure = resolved(figure, getComputedStyle(root));
     if (element.clientWidth < 520) {
       figure.layout.font.size = 11;
       if (figure.layout.xaxis.tickvals && figure.layout.xaxis.tickvals.length === 9) {
@@ -41,7 +22,7 @@
         figure.layout.xaxis.ticktext = ["00:00", "06:00", "12:00", "18:00", "24:00"];
       }
     }
-    Plotly.react(element, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    fallrisk.plot(element, figure);
     element.setAttribute("data-drawn", "");
   }
 
@@ -116,14 +97,5 @@
   }
   document.querySelectorAll("table.sortable").forEach(sortable);
 
-  var dark = window.matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", function () { drawShown(true); });
-  window.addEventListener("beforeprint", function () {
-    root.classList.add("paper");
-    if (dark.matches) { drawShown(true); }
-  });
-  window.addEventListener("afterprint", function () {
-    root.classList.remove("paper");
-    if (dark.matches) { drawShown(true); }
-  });
+  fallrisk.whenColoursChange(function () { drawShown(true); });
 })();

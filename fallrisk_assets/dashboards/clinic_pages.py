@@ -1,0 +1,51 @@
+"""From what was read from the warehouse to a self-contained page of the clinic.
+
+Belongs here: how these pages are put together. Does not belong here: what they show (`operations.py`,
+`worklist.py`), adding up and drawing, which the page does itself (`static/cube.js`, `static/operations.js`).
+
+Like every page these need no network and forbid every request. A page is made for a role: what the role may
+not see is not read, so that it is not in the file.
+"""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from fallrisk_assets.dashboards.cubes import packed
+from fallrisk_assets.dashboards.page import MAX_PAGE_BYTES, PLOTLY
+from fallrisk_assets.dashboards.rendering import static, template
+
+OPERATIONS_FILE = "operations.html"
+
+
+class PageTooLargeError(ValueError):
+    """A page would be larger than the budget."""
+
+
+def render_operations(content: dict[str, Any] | None) -> str:
+    """Return the HTML of the operations page; the same content gives the same text.
+
+    Args:
+        content: from `operations.read_operations`.
+
+    Raises:
+        PageTooLargeError: more than `MAX_PAGE_BYTES`.
+    """
+    return _rendered("operations", content)
+
+
+def _rendered(name: str, content: dict[str, Any] | None) -> str:
+    scripts = ("drawing.js", "cube.js", "blocks.js", f"{name}.js")
+    html = template(f"{name}.html.j2").render(
+        content=content,
+        packed=packed(content),
+        style=static("page.css") + static("clinic.css"),
+        script=Markup("\n").join(static(script) for script in scripts),
+        plotly=static("plotly", PLOTLY),
+    )
+    size = len(html.encode())
+    if size > MAX_PAGE_BYTES:
+        raise PageTooLargeError(
+            f"{name} page: {size:,} bytes, more than {MAX_PAGE_BYTES:,}; show fewer days or fewer dimensions"
+        )
+    return html

@@ -1,0 +1,80 @@
+"""A clinic of some weeks in a warehouse, with what real ones have: gaps, changes, nulls, awkward names."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.warehouse.operations import kpis
+from fallrisk_assets.warehouse.operations.contract import MartDailyKpis
+from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
+from fallrisk_assets_tests.warehouse.operations.rows import known, load, provider, state
+
+FIRST = date(2026, 1, 5)
+DAYS = 100
+AWKWARD = "Women's <b>health</b>"
+"""A specialty that is no name of the vocabulary: it breaks SQL and HTML that do not quote."""
+_STATUSES = ("Completed",) * 14 + ("No-show", "Cancelled", "Cancelled", "Rescheduled", "In progress")
+_SESSIONS = (
+    ("Laptop", "Firefox"),
+    ("Laptop", "Chrome"),
+    ("Tablet", "Safari"),
+    ("Mobile Phone", "Chrome"),
+    (None, None),
+)
+_CONNECTIONS = ("Excellent", "Good", "Fair", "Poor", "Very Poor", None)
+
+
+def a_clinic(folder: Path, days: int = DAYS, a_day: int = 9) -> Warehouse:
+    """Return a warehouse with about `days × a_day` appointments of four providers, and its snapshot."""
+    rng = random.Random(11)
+    warehouse = known(
+        Warehouse(folder=str(folder)),
+        provider(),
+        provider("PROV0002", specialty=AWKWARD, available_hours_per_week=7.5),
+        provider("PROV0003", specialty="Neurology"),
+        provider("PROV0003", day=20, specialty="Psychiatry", available_hours_per_week=4.0),
+        provider("PROV0004", specialty="Neurology", available_hours_per_week=None),
+    )
+    rows = []
+    for number in range(days * a_day):
+        day = FIRST + timedelta(days=rng.randrange(days))
+        if day.weekday() == 6:
+            continue
+        rows.append(_visit(rng, number, day, rng.choice(_STATUSES)))
+    last = FIRST + timedelta(days=days - 1)
+    rows += [_visit(rng, 10_000 + n, last, "Completed") for n in range(3)]
+    rows += [
+        _visit(rng, 20_000 + n, last + timedelta(days=n + 1), "Scheduled", known_on=last) for n in range(9)
+    ]
+    load(warehouse, *rows)
+    mart = warehouse.query(kpis.daily_kpis_sql()).cast(arrow_schema(MartDailyKpis))
+    warehouse.replace_slice(MartDailyKpis, WHOLE_TABLE, mart)
+    warehouse.export_snapshot()
+    return warehouse
+
+
+def _visit(rng: random.Random, number: int, day: date, status: str, known_on: date | None = None) -> dict:
+    start = datetime(day.year, day.month, day.day, 8 + number % 9, tzinfo=UTC)
+    held = status == "Completed"
+    device, browser = rng.choice(_SESSIONS) if held else (None, None)
+    lead = rng.choice((None, 0, 0, 1, 3, 7, 9, 14, 20, 25, 40))
+    visit = state(
+        f"APT-SECRET-{number:05d}",
+        status,
+        **{
+            "provider_id": f"PROV000{rng.choice((1, 1, 2, 3, 3, 4))}",
+            "patient_id": f"PAT00000{1 + number % 3}",
+            "scheduled_start_at": start,
+            "scheduled_date": day,
+            "as_of": datetime(*(known_on or day).timetuple()[:3], 20, tzinfo=UTC),
+            "lead_time_days": lead,
+            "wait_minutes": rng.choice((None, round(rng.uniform(0, 40), 4))) if held else None,
+            "duration_minutes": rng.choice((None, 20.0, round(rng.uniform(3, 60), 4))) if held else None,
+            "had_technical_issue": rng.choice((None, False, False, True)) if held else None,
+            "connection_quality": rng.choice(_CONNECTIONS) if held else None,
+            "device_type": device,
+            "browser": browser,
+        },
+    )
+    return {**visit, "day": known_on or day}
