@@ -15,6 +15,7 @@ from fallrisk_assets.clinic import assets as clinic
 from fallrisk_assets.clinic.operations import assets as operations
 from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
+from fallrisk_assets.dashboards import clinic_assets as clinic_dashboards
 from fallrisk_assets.environments import environment as chosen_environment
 from fallrisk_assets.environments import resources_for
 from fallrisk_assets.fhir import assets as fhir
@@ -55,6 +56,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     warehouse,
     warehouse_operations,
     dashboards,
+    clinic_dashboards,
 )
 CHECKS: tuple[ModuleType, ...] = (telemetry_checks, risk_checks, models_checks, operations_checks)
 

@@ -80,7 +80,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_patient_journey",
             "mart_outreach",
         },
-        "dashboards": {"day_page"},
+        "dashboards": {"day_page", "operations_page"},
     }
 
 
@@ -178,6 +178,7 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
     skins = {
         "assets.py",
         "index_assets.py",
+        "clinic_assets.py",
         "resource.py",
         "publishing.py",
         "checks.py",
