@@ -49,6 +49,10 @@ def _of_answers(kpi: str, title: str, definition: str, unit: str, numerator: str
     return Kpi(kpi, title, definition, unit, "v_feedback", "feedback_date", numerator, denominator)
 
 
+def _of_alerts(kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str) -> Kpi:
+    return Kpi(kpi, title, definition, unit, "v_alert", "opened_on", numerator, denominator)
+
+
 def _count(condition: str) -> str:
     return f"COUNT(CASE WHEN {condition} THEN 1 END)"
 
@@ -154,6 +158,30 @@ KPIS = (
         "day",
         "SUM(delivered_minutes)",
         "SUM(available_minutes)",
+    ),
+    _of_alerts(
+        "acknowledgement_rate",
+        "Alerts acknowledged",
+        "Alerts opened on the day that somebody acknowledged / alerts opened on the day",
+        "1",
+        "COUNT(acknowledged_at)",
+        "COUNT(*)",
+    ),
+    _of_alerts(
+        "mean_minutes_to_acknowledge",
+        "Mean time to acknowledge",
+        "Minutes from opening to first acknowledgement / alerts opened on the day and acknowledged",
+        "min",
+        "SUM(minutes_to_acknowledge)",
+        "COUNT(minutes_to_acknowledge)",
+    ),
+    _of_alerts(
+        "mean_minutes_to_close",
+        "Mean time to close",
+        "Minutes from opening to the end / alerts opened on the day and closed, by people or by themselves",
+        "min",
+        "SUM(minutes_to_close)",
+        "COUNT(minutes_to_close)",
     ),
 )
 
