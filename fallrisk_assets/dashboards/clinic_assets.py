@@ -1,26 +1,32 @@
 """The clinic's pages as daily assets.
 
 Here: what is read, where a page goes and what the UI shows of it. Not here: what a page shows
-(`operations.py`), how it is put together (`clinic_pages.py`).
+(`operations.py`, `worklist.py`), how it is put together (`clinic_pages.py`).
 
 A page tells of all days as they are known now: whichever day it is made for, its content is the same. It is
 read from the snapshot, so that no writer waits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
+import duckdb
 
 from fallrisk_assets.dashboards.assets import FOLDER, write_index
-from fallrisk_assets.dashboards.clinic_pages import OPERATIONS_FILE, render_operations
+from fallrisk_assets.dashboards.clinic_pages import (
+    OPERATIONS_FILE,
+    WORKLIST_FILE,
+    render_operations,
+    render_worklist,
+)
 from fallrisk_assets.dashboards.operations import latest_day, read_operations
+from fallrisk_assets.dashboards.worklist import read_worklist, to_call
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.partitions import daily
 from fallrisk_assets.warehouse.resource import Warehouse, open_snapshot
 
-
-@dg.asset(
-    name="operations_page",
+_page = dg.asset(
     partitions_def=daily,
     deps=["warehouse_snapshot"],
     group_name="dashboards",
@@ -29,27 +35,51 @@ from fallrisk_assets.warehouse.resource import Warehouse, open_snapshot
     backfill_policy=dg.BackfillPolicy.single_run(),
     required_resource_keys={"warehouse", "reports"},
 )
+
+
+@_page
 def operations_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
     """One HTML page of the clinic's operations that opens without a network, for who runs the clinic.
 
     Volume, lead time, wait, duration, utilisation, technical issues and connection, this week against last,
     filtered in the browser by day, specialty, provider and device. Sums only: no patient, no appointment.
     """
-    warehouse: Warehouse = context.resources.warehouse
-    reports: Reports = context.resources.reports
-    with open_snapshot(warehouse.snapshot_path) as connection:
-        content = read_operations(connection)
-    html = render_operations(content)
-    path = reports.write(f"{FOLDER}/{OPERATIONS_FILE}", html)
-    write_index(reports)
+    content = _read(context, read_operations)
     last = latest_day(content)
-    for key in context.partition_keys:
-        context.add_asset_metadata(
-            {
-                "page": dg.MetadataValue.path(str(path)),
-                "size": dg.MetadataValue.int(len(html.encode())),
-                "tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}"),
-            },
-            partition_key=key,
-        )
+    tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
+    _publish(context, OPERATIONS_FILE, render_operations(content), tells)
     yield dg.MaterializeResult()
+
+
+@_page
+def worklist_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page for who cares for the patients, to work from and to hand over on paper.
+
+    Whom to call and why, which alerts are open, how long answers take; filtered in the browser by day, site
+    and severity. The clinic's ids, no names.
+    """
+    content = _read(context, read_worklist)
+    tells = {"to call": dg.MetadataValue.int(to_call(content))}
+    _publish(context, WORKLIST_FILE, render_worklist(content), tells)
+    yield dg.MaterializeResult()
+
+
+def _read(
+    context: dg.AssetExecutionContext, reader: Callable[[duckdb.DuckDBPyConnection], dict[str, Any] | None]
+) -> dict[str, Any] | None:
+    warehouse: Warehouse = context.resources.warehouse
+    with open_snapshot(warehouse.snapshot_path) as connection:
+        return reader(connection)
+
+
+def _publish(context: dg.AssetExecutionContext, name: str, html: str, tells: Mapping[str, Any]) -> None:
+    reports: Reports = context.resources.reports
+    path = reports.write(f"{FOLDER}/{name}", html)
+    write_index(reports)
+    metadata = {
+        "page": dg.MetadataValue.path(str(path)),
+        "size": dg.MetadataValue.int(len(html.encode())),
+        **tells,
+    }
+    for key in context.partition_keys:
+        context.add_asset_metadata(metadata, partition_key=key)

@@ -16,6 +16,7 @@ from fallrisk_assets.dashboards.page import MAX_PAGE_BYTES, PLOTLY
 from fallrisk_assets.dashboards.rendering import static, template
 
 OPERATIONS_FILE = "operations.html"
+WORKLIST_FILE = "worklist.html"
 
 
 class PageTooLargeError(ValueError):
@@ -34,8 +35,20 @@ def render_operations(content: dict[str, Any] | None) -> str:
     return _rendered("operations", content)
 
 
+def render_worklist(content: dict[str, Any] | None) -> str:
+    """Return the HTML of the clinical worklist; the same content gives the same text.
+
+    Args:
+        content: from `worklist.read_worklist`.
+
+    Raises:
+        PageTooLargeError: more than `MAX_PAGE_BYTES`.
+    """
+    return _rendered("worklist", content)
+
+
 def _rendered(name: str, content: dict[str, Any] | None) -> str:
-    scripts = ("drawing.js", "cube.js", "blocks.js", f"{name}.js")
+    scripts = ("drawing.js", "cube.js", "blocks.js", "charts.js", f"{name}.js")
     html = template(f"{name}.html.j2").render(
         content=content,
         packed=packed(content),

@@ -1,7 +1,7 @@
 """Pre-aggregated cubes: what a page needs to filter by itself, as a few bytes of text.
 
 Belongs here: the query of a cube, and how its rows are packed into a page. Does not belong here: which cubes
-a page has (`operations.py`), the adding up under a filter (`static/cube.js`).
+a page has (`operations.py`, `worklist.py`), the adding up under a filter (`static/cube.js`).
 
 A measure is an aggregate that adds up: sums and counts. Numbers with decimals travel as whole numbers with a
 scale, so that the browser adds without rounding and comes to what the warehouse comes to.

@@ -7,15 +7,25 @@ an indicator is defined (`warehouse/operations/kpis.py`, which the page reads as
 No patient and no appointment is in it: only sums by day, specialty, provider, device and browser.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
-from itertools import pairwise
 from typing import Any
 
 import duckdb
 
 from fallrisk_assets.clinic.operations.vocabulary import CONNECTIONS, STATUSES
 from fallrisk_assets.dashboards.cubes import Measures, Source, read_cube
+from fallrisk_assets.dashboards.indicators import (
+    COUNT,
+    DAYS,
+    MINUTES,
+    SCORE,
+    SHARE,
+    Breakdown,
+    broken_down,
+    classes,
+    indicators,
+)
 
 VISITS = Source(
     "v_appointment",
@@ -30,7 +40,6 @@ VISITS = Source(
 WEEKS = Source("v_utilisation_7d", "day", {"specialty": "specialty", "provider": "provider_id"})
 """Hours are offered by the week, whatever the device: what is read here is of the week that ends on a day."""
 
-SHARE, COUNT, MINUTES, DAYS, SCORE = "share", "count", "minutes", "days", "score"
 SHOWN_AS = {
     "booked": COUNT,
     "no_show_rate": SHARE,
@@ -44,27 +53,6 @@ SHOWN_AS = {
     "mean_connection_score": SCORE,
 }
 """Indicators of the page, in its order, with how their values are written."""
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    """How the appointments of the chosen days fall into classes; each is a condition on the view's rows."""
-
-    name: str
-    title: str
-    caption: str
-    classes: tuple[tuple[str, str], ...]
-
-
-def _classes(column: str, unit: str, *bounds: int, of: str) -> tuple[tuple[str, str], ...]:
-    """Return classes [lower, upper) of a number, the last without an upper bound."""
-    first = (f"under {bounds[0]} {unit}", f"{of} AND {column} < {bounds[0]}")
-    between = [
-        (f"{low} to {high} {unit}", f"{of} AND {column} >= {low} AND {column} < {high}")
-        for low, high in pairwise(bounds)
-    ]
-    last = (f"{bounds[-1]} {unit} and more", f"{of} AND {column} >= {bounds[-1]}")
-    return (first, *between, last)
 
 
 STATUS = Breakdown(
@@ -94,13 +82,13 @@ BREAKDOWNS = (
         "Wait",
         "Visits where the patient arrived and the wait is known. Each class is from its first minute up to, "
         "not including, its last.",
-        _classes("wait_minutes", "min", 5, 10, 15, 30, of="patient_arrived"),
+        classes("wait_minutes", "min", 5, 10, 15, 30, of="patient_arrived"),
     ),
     Breakdown(
         "duration",
         "Duration",
         "Completed visits whose length is known.",
-        _classes("duration_minutes", "min", 10, 20, 30, 45, of="status = 'Completed'"),
+        classes("duration_minutes", "min", 10, 20, 30, 45, of="status = 'Completed'"),
     ),
     Breakdown(
         "connection",
@@ -124,16 +112,9 @@ PROVIDER_KPIS = (
 )
 """Columns of the table of providers."""
 
-_KPIS = """
-SELECT kpi, title, definition, unit, source, day_column, numerator_sql, denominator_sql FROM dim_kpi
-"""
 _REACH = """
 SELECT MIN(day) AS first, MAX(day) AS last, MAX(CASE WHEN is_final THEN day END) AS final FROM v_clinic_day
 """
-
-
-class UnknownIndicatorError(LookupError):
-    """The page names an indicator that `dim_kpi` does not define, or from a view that it does not read."""
 
 
 def read_operations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
@@ -150,8 +131,8 @@ def read_operations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | N
         return None
     first, last = reach["first"], reach["last"]
     measures = {source.view: Measures() for source in (VISITS, WEEKS)}
-    kpis = _indicators(connection, measures)
-    breakdowns = [_broken_down(breakdown, measures[VISITS.view]) for breakdown in (STATUS, *BREAKDOWNS)]
+    kpis = indicators(connection, SHOWN_AS, measures)
+    breakdowns = [broken_down(breakdown, measures[VISITS.view]) for breakdown in (STATUS, *BREAKDOWNS)]
     return {
         "first": str(first),
         "last": str(last),
@@ -171,33 +152,3 @@ def read_operations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | N
 def latest_day(content: dict[str, Any] | None) -> date | None:
     """Return the last whole day of which the page tells."""
     return None if content is None else date.fromisoformat(content["final"])
-
-
-def _indicators(connection: duckdb.DuckDBPyConnection, measures: dict[str, Measures]) -> list[dict[str, Any]]:
-    defined = {row["kpi"]: row for row in connection.sql(_KPIS).to_arrow_table().to_pylist()}
-    found = []
-    for name, shown_as in SHOWN_AS.items():
-        kpi = defined.get(name)
-        if kpi is None or kpi["source"] not in measures:
-            raise UnknownIndicatorError(
-                f"operations page: indicator {name} is not in dim_kpi with one of the views "
-                f"{', '.join(measures)}; materialise dim_kpi, or take it from SHOWN_AS"
-            )
-        of_view = measures[kpi["source"]]
-        numbers = {"n": of_view.number(kpi["numerator_sql"]), "d": of_view.number(kpi["denominator_sql"])}
-        found.append({**kpi, **numbers, "shown_as": shown_as})
-    return found
-
-
-def _broken_down(breakdown: Breakdown, measures: Measures) -> dict[str, Any]:
-    classes = [
-        {"label": label, "sql": sql, "n": measures.number(sql)}
-        for label, condition in breakdown.classes
-        for sql in (f"COUNT(CASE WHEN {condition} THEN 1 END)",)
-    ]
-    return {
-        "name": breakdown.name,
-        "title": breakdown.title,
-        "caption": breakdown.caption,
-        "classes": classes,
-    }

@@ -14,7 +14,14 @@ from markupsafe import Markup
 from fallrisk_assets.dashboards import wording
 
 _PACKAGE = "fallrisk_assets.dashboards"
-_TEMPLATES = ("page.html.j2", "patient.html.j2", "index.html.j2", "evaluation.html.j2", "operations.html.j2")
+_TEMPLATES = (
+    "page.html.j2",
+    "patient.html.j2",
+    "index.html.j2",
+    "evaluation.html.j2",
+    "operations.html.j2",
+    "worklist.html.j2",
+)
 _FILTERS = {
     "sentence_case": wording.sentence_case,
     "long_day": wording.long_day,

@@ -14,18 +14,9 @@ from fallrisk_assets.dashboards.clinic_pages import render_operations
 from fallrisk_assets.dashboards.operations import SHOWN_AS, read_operations
 from fallrisk_assets.warehouse.resource import Warehouse, open_snapshot
 from fallrisk_assets_tests.dashboards.browser import chromium
+from fallrisk_assets_tests.dashboards.clinic_page import TABLES, choose, opened, same
 from fallrisk_assets_tests.dashboards.synthetic_clinic import AWKWARD, a_clinic
 from fallrisk_assets_tests.dashboards.test_page_in_browser import OUTSIDE_THEIR_FIGURE
-
-TABLES = """() => [...document.querySelectorAll('main [id]')].filter(e => e.querySelector('.content table'))
-    .map(e => ({
-        id: e.id,
-        sql: e.querySelector('.sql code').textContent,
-        rows: [...e.querySelectorAll('.content tbody tr')].map(r => [...r.cells].map(c => c.dataset.v)),
-        texts: [...e.querySelectorAll('.content tbody tr')].map(r => [...r.cells].map(c => c.textContent)),
-    }))
-    .filter((e, place, all) => !all.some(other => other !== e
-        && document.getElementById(e.id).contains(document.getElementById(other.id))))"""
 
 CHOICES: list[dict[str, str]] = [
     {},
@@ -64,24 +55,6 @@ def file(sql: duckdb.DuckDBPyConnection, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-def opened(browser: Browser, file: Path, width: int = 1280, **options: Any) -> tuple[Page, list[str]]:
-    """Open the page on a screen so high that every figure is drawn."""
-    context = browser.new_context(viewport={"width": width, "height": 12_000}, offline=True, **options)
-    page, complaints = context.new_page(), []
-    page.on("console", lambda said: complaints.append(said.text) if said.type != "info" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: (
-            complaints.append(asked.url) if not asked.url.startswith(("file:", "data:", "blob:")) else None
-        ),
-    )
-    page.goto(file.as_uri())
-    page.wait_for_selector("body[data-drawn]")
-    page.wait_for_function("() => [...document.querySelectorAll('.plot')].every(e => e.hidden || e.data)")
-    return page, complaints
-
-
 @pytest.fixture(scope="module")
 def shared(browser: Browser, file: Path) -> Page:
     return opened(browser, file)[0]
@@ -91,27 +64,6 @@ def shared(browser: Browser, file: Path) -> Page:
 def page(shared: Page) -> Page:
     shared.get_by_role("button", name="Reset").click()
     return shared
-
-
-def choose(page: Page, **chosen: str) -> None:
-    """Use the filters as a person does; the last day first, as the period counts back from it."""
-    for name, value in chosen.items():
-        if name in ("from", "to"):
-            page.fill(f"[name={name}]", value)
-            page.dispatch_event(f"[name={name}]", "change")
-        else:
-            page.select_option(f"[name={name}]", value)
-
-
-def same(shown: str, said: Any) -> bool:
-    if said is None:
-        return shown == "" or shown == "not known"
-    if isinstance(said, (bool, str)):
-        return shown == said
-    try:
-        return float(shown) == pytest.approx(float(said), rel=1e-12, abs=1e-12)
-    except (TypeError, ValueError):
-        return shown == str(said)
 
 
 def compared(table: dict[str, Any], said: list[tuple]) -> list[tuple[list[str], tuple]]:
@@ -197,13 +149,13 @@ def test_filters_mean_what_a_reader_of_the_facts_would_ask(
 
 
 def test_this_week_is_compared_with_the_seven_days_before(page: Page, sql: duckdb.DuckDBPyConnection) -> None:
-    choose(page, to="2026-02-15")
+    choose(page, to="2026-02-14")
     booked = next(t for t in page.evaluate(TABLES) if t["id"] == "compare")
     weeks = [
         sql.sql(
             f"SELECT COUNT(*) FROM fact_appointment WHERE scheduled_date BETWEEN '{first}' AND '{last}'"
         ).fetchall()[0][0]
-        for first, last in (("2026-02-09", "2026-02-15"), ("2026-02-02", "2026-02-08"))
+        for first, last in (("2026-02-08", "2026-02-14"), ("2026-02-01", "2026-02-07"))
     ]
     assert [booked["rows"][0][2], booked["rows"][0][4]] == [str(n) for n in weeks]
     assert booked["rows"][0][5] == str(weeks[0] - weeks[1])

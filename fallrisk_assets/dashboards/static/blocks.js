@@ -7,6 +7,13 @@ var blocks = (function () {
     return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   }
 
+  var TEXTS = ["text", "codes", "band", "severity", "time"];
+  var BANDS = { high: "\u25b2", medium: "\u25c6", low: "\u25cf" };
+
+  function sentence(code) {
+    var text = code.replace(/_/g, " ").toLowerCase();
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
   function sign(value) { return value > 0 ? "\u25b2\u00a0+" : value < 0 ? "\u25bc\u00a0\u2212" : "=\u00a0"; }
 
   var WAYS = {
@@ -19,7 +26,11 @@ var blocks = (function () {
     days: function (value) { return number(value, 1) + "\u00a0d"; },
     score: function (value) { return number(value, 2); },
     plain: function (value) { return value.toLocaleString("en-US", { maximumFractionDigits: 1 }); },
-    text: function (value) { return value; }
+    text: function (value) { return value; },
+    codes: function (value) { return value.split(",").map(sentence).join(", "); },
+    band: function (value) { return (BANDS[value] || "\u25cb") + "\u00a0" + value; },
+    severity: function (value) { return value; },
+    time: function (value) { return value.slice(0, 10) + " " + value.slice(11, 16); }
   };
 
   function written(value, way) {
@@ -55,13 +66,13 @@ var blocks = (function () {
   }
 
   function cell(value, column, way, first) {
-    var isText = way === "text", content = written(value, way);
+    var isText = TEXTS.indexOf(way) >= 0, content = written(value, way);
     if (column.choose && value !== null) {
       content = element("button", { type: "button", class: "choose", title: "Choose " + value }, [content]);
       content.addEventListener("click", function () { column.choose(value); });
     }
     var made = element(first ? "th" : "td", first ? { scope: "row" } : {}, [content]);
-    made.className = !isText ? "num" : column.small ? "detail" : "";
+    made.className = !isText ? "num" : column.small ? "detail" : way === "severity" ? "sev-" + value : "";
     made.setAttribute("data-v", value === null || value === undefined ? "" : String(value));
     made.setAttribute("data-label", column.title);
     return made;
@@ -75,16 +86,19 @@ var blocks = (function () {
     return column.way;
   }
 
-  function table(columns, rows, ways, stack) {
+  /* notes: headings of columns that only paper has, to write in. */
+  function table(shown) {
+    var columns = shown.columns, rows = shown.rows, ways = shown.ways;
+    var notes = shown.notes || [];
     var head = columns.map(function (column) {
-      return element("th", { scope: "col", class: column.way === "text" ? "" : "num" }, [column.title]);
-    });
+      return element("th", { scope: "col", class: TEXTS.indexOf(column.way) >= 0 ? "" : "num" }, [column.title]);
+    }).concat(notes.map(function (title) { return element("th", { scope: "col", class: "onpaper" }, [title]); }));
     var body = rows.map(function (row, order) {
       return element("tr", {}, columns.map(function (column, place) {
         return cell(row[place], column, wayOf(column, ways && ways[order]), place === 0);
-      }));
+      }).concat(notes.map(function () { return element("td", { class: "onpaper" }); })));
     });
-    return element("table", { class: stack ? "stack" : "" }, [
+    return element("table", { class: shown.stack ? "stack" : "" }, [
       element("thead", {}, [element("tr", {}, head)]), element("tbody", {}, body)]);
   }
 
@@ -124,7 +138,7 @@ var blocks = (function () {
     }
     var title = section.querySelector("h2, h3").textContent;
     var scroll = element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": title }, [
-      table(shown.columns, shown.rows, shown.ways, shown.stack)]);
+      table(shown)]);
     var button = element("button", { type: "button", class: "csv", "aria-label": "CSV of " + title }, ["CSV"]);
     button.addEventListener("click", function () {
       download(shown.file + ".csv", csv(shown.columns, shown.rows));

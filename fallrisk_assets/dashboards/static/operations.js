@@ -7,7 +7,6 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     "Completed": ["var(--low)", ""], "No-show": ["var(--high)", "/"], "Cancelled": ["var(--gap)", "\\"],
     "Rescheduled": ["var(--walk)", "."], "Scheduled": ["var(--idle)", ""], "In progress": ["var(--ok)", "x"]
   };
-  var narrow = window.matchMedia("(max-width: 520px)");
   var of = {}, choice;
   [VISITS, WEEKS].forEach(function (view) { of[view] = new cubes.Cube(content.cubes[view], content.first); });
   var visits = of[VISITS], kpis = new Map(content.kpis.map(function (kpi) { return [kpi.kpi, kpi]; }));
@@ -22,37 +21,15 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
   function within(asked, from, to) { return { from: from, to: to, of: asked.of }; }
   function named(name) { return name === null ? NOT_KNOWN : name; }
 
-  function value(kpi, cube, places) {
-    var n = cube.sum(kpi.n, places), d = cube.sum(kpi.d, places);
-    if (kpi.d === null) { return { n: n || 0, d: null, value: n || 0 }; }
-    return { n: n, d: d, value: d && n !== null ? n / d : null };
-  }
   function asked(kpi, period) {
     if (!isKnown(kpi, period)) { return { n: null, d: null, value: null }; }
     var cube = of[kpi.source], days = isWeekly(kpi) ? within(period, period.to, period.to) : period;
-    return value(kpi, cube, cube.keep(days));
-  }
-  function quotient(kpi) {
-    return kpi.d === null ? kpi.numerator_sql : kpi.numerator_sql + " / NULLIF(" + kpi.denominator_sql + ", 0)";
+    return charts.value(kpi, cube, cube.keep(days));
   }
   function where(kpi, period) {
     return cubes.where(content.sources[kpi.source], isWeekly(kpi) ? within(period, period.to, period.to) : period);
   }
   function text(literal) { return "'" + literal.replace(/'/g, "''") + "'"; }
-  function quoted(name) { return '"' + name.replace(/"/g, '""') + '"'; }
-
-  function layout(height, more) {
-    var axis = { gridcolor: "var(--grid)", linecolor: "var(--grid)", fixedrange: true, automargin: true };
-    var made = {
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: height,
-      font: { family: "system-ui, sans-serif", size: 12, color: "var(--text)" },
-      hoverlabel: { align: "left" }, margin: { l: 44, r: 12, t: 8, b: 32 }, showlegend: false
-    };
-    Object.assign(made, more);
-    made.xaxis = Object.assign({}, axis, more.xaxis);
-    made.yaxis = Object.assign({}, axis, more.yaxis);
-    return made;
-  }
 
   function byWeek() { return choice.to - choice.from >= WEEKS_FROM_DAYS; }
   function monday(day) { return day - (day + 3) % 7; }
@@ -86,7 +63,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
       var week = within(choice, choice.to - 6, choice.to), before = within(choice, choice.to - 13, choice.to - 7);
       var known = before.from >= first;
       function scalar(kpi, period) {
-        return isKnown(kpi, period) ? "(SELECT " + quotient(kpi) + "\n" + where(kpi, period) + ")" : "NULL";
+        return isKnown(kpi, period) ? "(SELECT " + charts.quotient(kpi) + "\n" + where(kpi, period) + ")" : "NULL";
       }
       var rows = [], sql = [];
       content.kpis.forEach(function (kpi) {
@@ -125,7 +102,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
         }),
         atOnce: true,
         sql: "SELECT " + periodSql("scheduled_date") + " AS day,\n  " + breakdown.classes.map(function (one) {
-          return one.sql + " AS " + quoted(one.label);
+          return one.sql + " AS " + charts.quoted(one.label);
         }).join(",\n  ") + "\n" + cubes.where(content.sources[VISITS], choice) + "\nGROUP BY 1 ORDER BY 1",
         figure: {
           data: ["Completed", "No-show", "Cancelled", "Rescheduled", "In progress", "Scheduled"].map(
@@ -138,7 +115,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
                 hovertemplate: "%{x|%a %-d %b %Y}: %{y:,} " + status.toLowerCase() + "<extra></extra>"
               };
             }),
-          layout: layout(320, {
+          layout: charts.layout(320, {
             barmode: "stack", bargap: 0.15, showlegend: true, xaxis: dayAxis(days),
             yaxis: { title: { text: byWeek() ? "Appointments a week" : "Appointments a day" } },
             legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal",
@@ -154,7 +131,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     var source = content.sources[kpi.source], cube = of[kpi.source], weekly = isWeekly(kpi);
     var known = isKnown(kpi, choice), groups = overTime(cube, known ? cube.keep(choice) : [], weekly);
     var periods = sorted(groups);
-    var found = periods.map(function (period) { return value(kpi, cube, groups.get(period)); });
+    var found = periods.map(function (period) { return charts.value(kpi, cube, groups.get(period)); });
     var now = asked(kpi, choice), scale = kpi.shown_as === "share" ? 100 : 1;
     var column = weekly ? source.day_column : periodSql(source.day_column);
     var section = block("kpi-" + kpi.kpi), big = section.querySelector(".value");
@@ -170,7 +147,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
         { title: "Denominator", way: "plain" }, { title: kpi.title, way: kpi.shown_as }],
       rows: found.map(function (one, i) { return [days[i], one.n, one.d, one.value]; }),
       sql: "SELECT " + column + " AS day, " + kpi.numerator_sql + " AS numerator,\n  " +
-        (kpi.denominator_sql || "NULL") + " AS denominator,\n  " + quotient(kpi) + " AS value\n" +
+        (kpi.denominator_sql || "NULL") + " AS denominator,\n  " + charts.quotient(kpi) + " AS value\n" +
         cubes.where(source, choice) + "\nGROUP BY 1 ORDER BY 1",
       empty: known ? undefined : "Hours are offered by provider, not by device: choose all devices to see it.",
       figure: {
@@ -183,7 +160,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
           customdata: at.map(function (one) { return !one || one.d === null ? "" : " of " + one.d.toLocaleString("en-US"); }),
           hovertemplate: "%{x|%a %-d %b %Y}: %{y:.4~g}%{customdata}<extra></extra>"
         }],
-        layout: layout(170, {
+        layout: charts.layout(170, {
           xaxis: dayAxis(days), margin: { l: 40, r: 14, t: 6, b: 26 },
           yaxis: Object.assign({ nticks: 4, rangemode: "tozero", ticksuffix: scale === 100 ? " %" : "" },
             kpi.shown_as === "score" ? { range: [1, 5.1], dtick: 1 } : {})
@@ -192,45 +169,11 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     };
   }
 
-  function breakdownBlock(breakdown, places) {
-    var counts = breakdown.classes.map(function (one) { return visits.sum(one.n, places) || 0; });
-    var total = counts.reduce(function (sum, n) { return sum + n; }, 0);
-    var rows = breakdown.classes.map(function (one, i) {
-      return [one.label, counts[i], total ? counts[i] / total : null];
-    });
-    return {
-      columns: [{ title: breakdown.title, way: "text" }, { title: "Appointments", way: "count" },
-        { title: "Share", way: "share" }],
-      rows: total ? rows : [],
-      sql: "SELECT " + breakdown.classes.map(function (one) {
-        return one.sql + " AS " + quoted(one.label);
-      }).join(",\n  ") + "\n" + cubes.where(content.sources[VISITS], choice),
-      figure: bars(rows.map(function (row) { return row[0]; }), counts,
-        rows.map(function (row) { return row[1].toLocaleString("en-US") + " (" + blocks.written(row[2], "share") + ")"; }),
-        "Appointments", "")
-    };
-  }
-
-  function bars(labels, values, texts, title, suffix) {
-    var most = Math.max.apply(null, values.concat([0]));
-    return {
-      data: [{
-        type: "bar", orientation: "h", y: labels, x: values, text: texts, textposition: "outside",
-        cliponaxis: false, marker: { color: "var(--low)" }, hovertemplate: "%{y}: %{text}<extra></extra>"
-      }],
-      layout: layout(64 + 28 * labels.length, {
-        margin: { l: 10, r: 12, t: 4, b: 44 },
-        xaxis: { title: { text: title }, range: [0, (most || 1) * (narrow.matches ? 1.9 : 1.42)], nticks: 4, ticksuffix: suffix, tickangle: 0 },
-        yaxis: { type: "category", autorange: "reversed", showgrid: false }
-      })
-    };
-  }
-
   function issuesBy(name, places) {
     var kpi = kpis.get(content.issue_kpi), groups = visits.byDimension(places, name);
     var column = content.sources[VISITS].dimensions[name], names = visits.dimensions[name].names;
     var rows = sorted(groups).map(function (code) {
-      var found = value(kpi, visits, groups.get(code));
+      var found = charts.value(kpi, visits, groups.get(code));
       return [named(names[code]), found.n, found.d, found.value];
     }).filter(function (row) { return row[2]; });
     return {
@@ -238,9 +181,9 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
         { title: "Sessions of which it is known", way: "count" }, { title: kpi.title, way: "share" }],
       rows: rows,
       sql: "SELECT " + column + ", " + kpi.numerator_sql + " AS numerator,\n  " + kpi.denominator_sql +
-        " AS denominator,\n  " + quotient(kpi) + " AS value\n" + cubes.where(content.sources[VISITS], choice) +
+        " AS denominator,\n  " + charts.quotient(kpi) + " AS value\n" + cubes.where(content.sources[VISITS], choice) +
         "\nGROUP BY 1 HAVING " + kpi.denominator_sql + " > 0 ORDER BY 1",
-      figure: bars(rows.map(function (row) { return row[0]; }),
+      figure: charts.bars(rows.map(function (row) { return row[0]; }),
         rows.map(function (row) { return 100 * row[3]; }),
         rows.map(function (row) {
           return blocks.written(row[3], "share") + " (" + row[1].toLocaleString("en-US") + " of " +
@@ -267,7 +210,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     var rows = Array.from(found.keys()).sort().map(function (key) {
       var names = JSON.parse(key), its = found.get(key);
       return [named(names[0]), named(names[1])].concat(shown.map(function (kpi) {
-        return value(kpi, of[kpi.source], its[kpi.source] || []).value;
+        return charts.value(kpi, of[kpi.source], its[kpi.source] || []).value;
       }));
     });
     var ofVisits = shown.filter(function (kpi) { return !isWeekly(kpi); });
@@ -280,9 +223,9 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
         shown.map(function (kpi) { return { title: kpi.title, way: kpi.shown_as }; })),
       rows: rows, open: true,
       sql: "WITH visits AS (\nSELECT provider_id, specialty,\n  " + ofVisits.map(function (kpi) {
-        return quotient(kpi) + " AS " + kpi.kpi;
+        return charts.quotient(kpi) + " AS " + kpi.kpi;
       }).join(",\n  ") + "\n" + cubes.where(content.sources[VISITS], choice) + "\nGROUP BY ALL\n), weeks AS (\n" +
-        "SELECT provider_id, specialty, " + quotient(weekly) + " AS " + weekly.kpi + "\n" +
+        "SELECT provider_id, specialty, " + charts.quotient(weekly) + " AS " + weekly.kpi + "\n" +
         (knowsWeeks ? cubes.where(content.sources[WEEKS], day) : "FROM " + WEEKS + " WHERE FALSE") +
         "\nGROUP BY ALL\n)\nSELECT provider_id, specialty, " + shown.map(function (kpi) {
           return kpi.d === null ? "COALESCE(" + kpi.kpi + ", 0)" : kpi.kpi;
@@ -311,7 +254,8 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     fill("compare", blocksOf.compare());
     fill("status", blocksOf.status(places));
     content.kpis.forEach(function (kpi) { fill("kpi-" + kpi.kpi, indicator(kpi)); });
-    content.breakdowns.slice(1).forEach(function (one) { fill(one.name, breakdownBlock(one, places)); });
+    content.breakdowns.slice(1).forEach(function (one) { fill(one.name, charts.classes(one, visits, places,
+      cubes.where(content.sources[VISITS], choice), "Appointments")); });
     fill("issues-device", issuesBy("device", places));
     fill("issues-browser", issuesBy("browser", places));
     fill("providers", providers(places));
@@ -369,6 +313,6 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     fields.period.value = "";
     draw();
   });
-  narrow.addEventListener("change", draw);
+  charts.whenWidthChanges(draw);
   fallrisk.whenColoursChange(draw);
 });
