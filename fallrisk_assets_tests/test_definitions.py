@@ -80,7 +80,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_patient_journey",
             "mart_outreach",
         },
-        "dashboards": {"day_page", "operations_page"},
+        "dashboards": {"day_page", "operations_page", "worklist_page"},
     }
 
 
