@@ -16,8 +16,9 @@ DAYS ?= 2
 RATE_HZ ?= 50
 SEED ?= 7
 START ?= 2026-01-05
+NOTEBOOKS ?= --inplace
 
-.PHONY: help install demo demo-aws test dev dev-aws simulate run status train rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -93,6 +94,9 @@ fhir-validate: .venv/.installed ## Run two independent FHIR validators over the 
 
 quarantine-replay: home ## Process quarantined rows again after a rule was mended (REASON= FROM= TO=)
 	@$(BIN)/python -m fallrisk_assets.quarantine replay $(if $(REASON),--reason $(REASON)) $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+notebooks: .venv/.installed ## Execute docs/notebooks on what make demo left (DATA=)
+	@$(BIN)/jupyter execute $(NOTEBOOKS) --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
 lint: .venv/.installed ## Check format, style and types
 	@$(BIN)/ruff format --check .

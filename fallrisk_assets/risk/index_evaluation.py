@@ -20,6 +20,7 @@ from fallrisk_assets.contract import conform
 from fallrisk_assets.risk.contract import FallIndexEvaluation
 from fallrisk_assets.risk.index import SCORED, Gait, History, fall_risk_index
 from fallrisk_assets.risk.index_model import VERSION
+from fallrisk_assets.risk.metrics import wilson_interval
 from fallrisk_assets.risk.prediction_statistics import (
     Estimate,
     brier,
@@ -28,7 +29,6 @@ from fallrisk_assets.risk.prediction_statistics import (
     discrimination,
     enough,
     stability,
-    wilson,
 )
 from fallrisk_assets.risk.reference_population import reference_population
 from fallrisk_assets.risk.synthetic_outcomes import FallModel, draw_falls, fall_model
@@ -153,7 +153,11 @@ def stability_rows(index: pa.Table, day: date) -> list[Row]:
         if d + timedelta(days=1) in mine
     ]
     same = sum(one == other for one, other in pairs)
-    share = Estimate(same / len(pairs), *wilson(same, len(pairs)), n_people, len(pairs)) if pairs else None
+    share = (
+        Estimate(same / len(pairs), *wilson_interval(same, len(pairs)), n_people, len(pairs))
+        if pairs
+        else None
+    )
     return [
         _row(PATIENT_DAYS, "icc", icc, **why),
         _row(PATIENT_DAYS, "within_person_sd", found.within_sd if found else None, **why),

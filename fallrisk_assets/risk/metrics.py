@@ -63,7 +63,7 @@ def match_events(
     )
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's 95 % interval of a proportion (JASA 1927, 22:209); (0, 1) without observations."""
     if n == 0:
         return 0.0, 1.0

@@ -21,6 +21,7 @@ import numpy as np
 
 from fallrisk_assets.risk import index_model as model
 from fallrisk_assets.risk.index import fall_risk_index
+from fallrisk_assets.risk.metrics import wilson_interval
 from fallrisk_assets.risk.person_year_table import (
     GAIT_FIELDS,
     HISTORY_FIELDS,
@@ -42,7 +43,6 @@ from fallrisk_assets.risk.prediction_statistics import (
     calibration_curve,
     decision_curve,
     discrimination,
-    wilson,
 )
 
 THRESHOLDS = tuple(round(0.10 + 0.05 * k, 2) for k in range(11))
@@ -232,7 +232,7 @@ def _subgroups(years: Sequence[PersonYear], p: np.ndarray, fell: np.ndarray) -> 
         for name in sorted(set(names)):
             part = np.array([n == name for n in names])
             n, events = int(part.sum()), int(fell[part].sum())
-            observed = Estimate(events / n, *wilson(events, n), n, events)
+            observed = Estimate(events / n, *wilson_interval(events, n), n, events)
             auc = discrimination(p[part], fell[part])
             found.append(Subgroup(kind, name, float(p[part].mean()), observed, auc))
     return found

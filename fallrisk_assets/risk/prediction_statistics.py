@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fallrisk_assets.risk.metrics import wilson_interval
+
 _Z95 = 1.959964
 #: Fewest people with and without a fall from which anything is estimated.
 LEAST_OF_EACH = 10
@@ -43,16 +45,6 @@ def enough(fell: np.ndarray) -> bool:
     """Whether there are `LEAST_OF_EACH` people with and without a fall."""
     events = int(fell.sum())
     return LEAST_OF_EACH <= events <= len(fell) - LEAST_OF_EACH
-
-
-def wilson(events: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson, JASA 1927, 22:209); (0, 1) of nobody."""
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = events / n, _Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def discrimination(score: np.ndarray, fell: np.ndarray) -> Estimate | None:
@@ -176,7 +168,9 @@ def calibration_curve(p: np.ndarray, fell: np.ndarray, groups: int = 10) -> list
     for k in np.unique(which):
         part = which == k
         n, events = int(part.sum()), int(fell[part].sum())
-        found.append(Group(float(p[part].mean()), Estimate(events / n, *wilson(events, n), n, events)))
+        found.append(
+            Group(float(p[part].mean()), Estimate(events / n, *wilson_interval(events, n), n, events))
+        )
     return found
 
 
