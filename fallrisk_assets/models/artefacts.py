@@ -23,23 +23,23 @@ _LIBRARIES = ("numpy", "scipy", "numba")
 
 
 @functools.cache
-def training_code_hash() -> str:
-    """sha256 of the source of the training and of all that it imports from here, and of numeric libraries.
+def training_code_hash(root: str = _ROOT, libraries: tuple[str, ...] = _LIBRARIES) -> str:
+    """sha256 of the source of a training and of all that it imports from here, and of numeric libraries.
 
     Another hash need not mean another model, but the same hash and the same training set do mean the same.
     """
     digest = hashlib.sha256()
-    for name in training_modules():
+    for name in training_modules(root):
         digest.update(name.encode() + b"\0" + _source(name).read_bytes())
-    for library in _LIBRARIES:
+    for library in libraries:
         digest.update(f"{library}=={importlib.metadata.version(library)}".encode())
     return digest.hexdigest()
 
 
-def training_modules() -> list[str]:
+def training_modules(root: str = _ROOT) -> list[str]:
     """Names of the modules of this package that training needs, sorted: found by their imports."""
     found: set[str] = set()
-    waiting = [_ROOT]
+    waiting = [root]
     while waiting:
         name = waiting.pop()
         if name in found:

@@ -1,13 +1,10 @@
-"""Which models score people, what of each ships with the package, and how an artefact proves to be whole.
+"""Which models score people, and what of each ships with the package.
 
-Belongs here: the list of models, and reading an artefact's version. Does not belong here: which version is in
-use (`registry`), and what a model computes (`risk`).
-
-An artefact is plain JSON: `name`, `version`, `parameters`, `parameters_sha256`, and what it was trained on.
+Belongs here: the list of models. Does not belong here: how an artefact proves to be whole (`sealing`), which
+version is in use (`registry`), and what a model computes (`risk`, `clinic.no_show`).
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +12,23 @@ from importlib import resources
 from types import ModuleType
 from typing import Any
 
+from fallrisk_assets.clinic.no_show import model as no_show
+from fallrisk_assets.models.sealing import ArtefactDamaged, parameters_hash, text_hash, version_of
 from fallrisk_assets.risk import index_model, window_scores
-from fallrisk_assets.risk.detector import parameters_hash, released_model
+from fallrisk_assets.risk.detector import released_model
+
+__all__ = [
+    "FALL_DETECTOR",
+    "KINDS",
+    "NO_SHOW",
+    "ArtefactDamaged",
+    "Kind",
+    "text_hash",
+    "version_of",
+]
 
 FALL_DETECTOR = "fall_detector"
-
-
-class ArtefactDamaged(ValueError):
-    """An artefact is not what its hashes say."""
+NO_SHOW = no_show.NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +49,6 @@ class Kind:
     trainable: bool
     released: Callable[[], str]
     shipped: Callable[[], dict[str, str]]
-
-
-def version_of(text: str) -> str:
-    """Return the version that an artefact's rows carry, after verifying its hash.
-
-    Raises:
-        ArtefactDamaged: it is no artefact, or its parameters are not those that were released.
-    """
-    try:
-        raw = json.loads(text)
-        name, version = raw["name"], raw["version"]
-        parameters, recorded = raw["parameters"], raw["parameters_sha256"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ArtefactDamaged(f"not an artefact ({type(error).__name__}: {error}); train it again") from error
-    digest = parameters_hash(parameters)
-    if digest != recorded:
-        raise ArtefactDamaged(
-            f"{name} {version}: its parameters hash to {digest[:12]}, it says {str(recorded)[:12]}; it was "
-            "edited or damaged: train it again, or take it from where it was made"
-        )
-    return f"{name}-{version}+{digest[:8]}"
-
-
-def text_hash(text: str) -> str:
-    """sha256 of an artefact's text."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _detectors() -> dict[str, str]:
@@ -129,5 +109,6 @@ KINDS: dict[str, Kind] = {
             lambda: window_scores.VERSION,
             _package_model("window_score", window_scores),
         ),
+        Kind(NO_SHOW, "No-show model", True, lambda: no_show.released().version, no_show.shipped),
     )
 }

@@ -1,0 +1,1 @@
+"""Who will probably not come: a probability for each appointment ahead, from what its booking told."""
