@@ -12,6 +12,7 @@ import dagster as dg
 from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.clinic.no_show import assets as no_show
 from fallrisk_assets.clinic.operations import assets as operations
 from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
@@ -52,6 +53,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     alerts,
     clinic,
     operations,
+    no_show,
     fhir,
     warehouse,
     warehouse_operations,

@@ -18,6 +18,7 @@ from fallrisk_assets.schemas import data_dictionary
 DOMAINS = (
     "clinic",
     "clinic.operations",
+    "clinic.no_show",
     "telemetry",
     "mobility",
     "risk",
