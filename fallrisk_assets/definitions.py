@@ -13,6 +13,8 @@ from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
 from fallrisk_assets.clinic.no_show import assets as no_show
+from fallrisk_assets.clinic.no_show import checks as no_show_checks
+from fallrisk_assets.clinic.no_show import training_assets as no_show_training
 from fallrisk_assets.clinic.operations import assets as operations
 from fallrisk_assets.clinic.operations import checks as operations_checks
 from fallrisk_assets.dashboards import assets as dashboards
@@ -54,13 +56,20 @@ DOMAINS: tuple[ModuleType, ...] = (
     clinic,
     operations,
     no_show,
+    no_show_training,
     fhir,
     warehouse,
     warehouse_operations,
     dashboards,
     clinic_dashboards,
 )
-CHECKS: tuple[ModuleType, ...] = (telemetry_checks, risk_checks, models_checks, operations_checks)
+CHECKS: tuple[ModuleType, ...] = (
+    telemetry_checks,
+    risk_checks,
+    models_checks,
+    operations_checks,
+    no_show_checks,
+)
 
 
 def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None = None) -> dg.Definitions:

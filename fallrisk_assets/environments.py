@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.clinic.no_show.resource import NoShowSource
 from fallrisk_assets.fhir.resource import FhirSettings
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import LANDING_VARIABLE, Landing
@@ -48,6 +49,7 @@ def _local() -> dict[str, Any]:
         "outbox": OutboxResource(),
         "fhir": FhirSettings(),
         "recordings": Recordings(),
+        "no_show_source": NoShowSource(),
         "rescoring": Rescoring(),
     }
 

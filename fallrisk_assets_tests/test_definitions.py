@@ -58,6 +58,12 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "appointment_quarantine",
         },
         "no_show": {"no_show_risk"},
+        "no_show_training": {
+            "no_show_training_set",
+            "no_show_left_out",
+            "no_show_model",
+            "no_show_evaluation",
+        },
         "fhir": {"fhir_resources", "fhir_bundles"},
         "warehouse": {
             "dim_date",
@@ -98,7 +104,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 53
+    assert len(tables) == 57
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks
@@ -180,6 +186,7 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
         "assets.py",
         "index_assets.py",
         "clinic_assets.py",
+        "training_assets.py",
         "resource.py",
         "publishing.py",
         "checks.py",

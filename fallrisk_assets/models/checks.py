@@ -74,7 +74,7 @@ _GATES = (
 )
 
 
-def _check(
+def verdict_check(
     asset: str, name: str, description: str, judge: Callable[[Lake, str], Verdict]
 ) -> dg.AssetChecksDefinition:
     """Make a blocking check that judges each day of a run."""
@@ -119,10 +119,10 @@ def _gate(gate: _Gate) -> dg.AssetChecksDefinition:
         rows = lake.read(FallDetectorEvaluation, [key]).to_pylist()
         return gate.ask(rows, registry_of(lake, FALL_DETECTOR).in_use())
 
-    return _check("fall_detector_evaluation", gate.name, gate.description, judge)
+    return verdict_check("fall_detector_evaluation", gate.name, gate.description, judge)
 
 
-licence_check = _check(
+licence_check = verdict_check(
     "fall_training_set",
     LICENCE,
     "The licence of each source allows shipping a model that was trained on it.",

@@ -33,7 +33,7 @@ from fallrisk_assets.publishing import contract_asset, show, show_bars
 
 GROUP = "no_show"
 _EVERY_DAY = dg.AllPartitionMapping()
-_FROM_THE_CLINIC = [
+FROM_THE_CLINIC = [
     dg.AssetDep(name, partition_mapping=_EVERY_DAY)
     for name in ("appointments", "appointment_events", "patients")
 ]
@@ -44,10 +44,11 @@ _INPUTS: dict[ContractType, tuple[Sequence[str], str]] = {
 }
 
 
-class _Clinic:
+class ClinicTables:
     """The clinic's tables up to the last day of a run, read once."""
 
     def __init__(self, lake: Lake, last: str) -> None:
+        """Read what was published up to a day; that day itself must have been."""
         self._hashes: dict[ContractType, dict[str, str]] = {}
         self._rows: dict[ContractType, pa.Table] = {}
         for model, (columns, _) in _INPUTS.items():
@@ -77,7 +78,7 @@ class _Clinic:
     partitions_def=daily,
     group_name=GROUP,
     kinds=("python", "iceberg"),
-    deps=_FROM_THE_CLINIC,
+    deps=FROM_THE_CLINIC,
 )
 def no_show_risk(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
     """By the version of the model in use; a published day keeps the version that judged it.
@@ -85,7 +86,7 @@ def no_show_risk(context: dg.AssetExecutionContext, lake: Lake, publication: Pub
     Lead time, age, weekday and the visits of the year before the booking: nothing that was learnt after it.
     """
     keys = sorted(publication.keys)
-    clinic = _Clinic(lake, keys[-1])
+    clinic = ClinicTables(lake, keys[-1])
     registry = registry_of(lake, NAME)
     in_use = registry.in_use()
     for key in keys:

@@ -25,7 +25,6 @@ from datetime import date
 from fallrisk_assets.clinic.csv_file import CellError, Record, Refusal, read_records
 from fallrisk_assets.clinic.no_show.facts import OLDEST_YEARS, Bookings, Visits, bookings_of, visits_of
 
-SOURCE = "public_set"
 LICENCE = "CC BY-NC-SA 4.0"
 COLUMNS = (
     "PatientId",
