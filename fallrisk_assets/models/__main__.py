@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fallrisk_assets.clinic.no_show.card import no_show_card, released_no_show_card
+from fallrisk_assets.clinic.no_show.model import released
 from fallrisk_assets.environments import opened
 from fallrisk_assets.jobs import DETECTOR_TRAINING, RESCORE_FALLS
 from fallrisk_assets.lake import Lake
@@ -18,7 +20,7 @@ from fallrisk_assets.lake.ledger import MissingPartition
 from fallrisk_assets.models import listing, promotion
 from fallrisk_assets.models.card import detector_card, index_card, released_card, released_evaluation
 from fallrisk_assets.models.contract import FallDetector
-from fallrisk_assets.models.kinds import FALL_DETECTOR, KINDS, ArtefactDamaged
+from fallrisk_assets.models.kinds import FALL_DETECTOR, KINDS, NO_SHOW, ArtefactDamaged
 from fallrisk_assets.models.registry import PromotionRefused, registry_of
 from fallrisk_assets.models.resource import RECORDINGS_VARIABLE, Recordings
 from fallrisk_assets.models.sources import RecordingsMissing
@@ -57,14 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     deciding.add_argument("--by", required=True, help="your staff id (no name)")
     deciding.add_argument("--why", required=True, help="the reason, for the next reader")
     deciding.add_argument("--at", type=_moment, help="when it was decided (default: now), with time zone")
-    promote = commands.add_parser("promote", parents=[deciding], help="let a version of the detector score")
+    promote = commands.add_parser("promote", parents=[deciding], help="let a version of a model score")
     promote.add_argument("version")
     promote.add_argument(
         "--unevaluated", action="store_true", help="though nobody judged it; the record will say so"
     )
-    commands.add_parser("rollback", parents=[deciding], help="take the newest promotion back")
+    rollback = commands.add_parser("rollback", parents=[deciding], help="take the newest promotion back")
+    rollback.add_argument("--model", choices=promotion.JUDGED, default=FALL_DETECTOR, help="of this model")
     card = commands.add_parser("card", help="print the model card of what ships, or of a version")
-    card.add_argument("version", nargs="?", help="a version of the fall detector, or fall_index")
+    card.add_argument("version", nargs="?", help="a version of a trained model, or fall_index")
     card.add_argument("--out", type=Path, help="write it to this file")
     train = commands.add_parser("train", help="train and judge a version (it scores when it is promoted)")
     train.add_argument("--source", help=f"folder with recordings (default: {RECORDINGS_VARIABLE})")
@@ -137,6 +140,12 @@ def _card(lake: Lake, wanted: str | None) -> str:
         return released_card()
     if wanted == "fall_index":
         return index_card()
+    if promotion.model_of(wanted) == NO_SHOW:
+        if wanted == released().version:
+            return released_no_show_card()
+        return no_show_card(
+            registry_of(lake, NO_SHOW).artefact(wanted), promotion.evaluation_of(lake, wanted)
+        )
     rows = promotion.evaluation_of(lake, wanted) or released_evaluation(wanted)
     return detector_card(registry_of(lake, FALL_DETECTOR).artefact(wanted), rows)
 
@@ -148,7 +157,7 @@ def _run(options: argparse.Namespace, lake: Lake, now: dt.datetime) -> None:
         made = list(listing.decisions(lake)) or ["no decision: the versions of the package are in use"]
         print(*made, sep="\n")
     elif options.command == "show":
-        print(*listing.version(lake, FALL_DETECTOR, options.version), sep="\n")
+        print(*listing.version(lake, promotion.model_of(options.version), options.version), sep="\n")
     elif options.command == "promote":
         decided = {"by": options.by, "at": options.at or now, "why": options.why}
         promoted = promotion.promote(lake, options.version, **decided, unevaluated=options.unevaluated)
@@ -159,7 +168,7 @@ def _run(options: argparse.Namespace, lake: Lake, now: dt.datetime) -> None:
             sep="\n",
         )
     elif options.command == "rollback":
-        registry = registry_of(lake, FALL_DETECTOR)
+        registry = registry_of(lake, options.model)
         print(listing.decision(registry.rollback(by=options.by, at=options.at or now, why=options.why)))
     elif options.command == "card":
         text = _card(lake, options.version)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
+from fallrisk_assets.clinic.no_show.card import released_no_show_card
 from fallrisk_assets.models.contract import (
     CANDIDATE,
     HELD_OUT_SUBJECTS,
@@ -128,6 +129,7 @@ def released_card() -> str:
             "<!-- Written by `make card` from the artefacts; a test keeps it current. -->",
             detector_card(kind.shipped()[version], released_evaluation(version)),
             index_card(),
+            released_no_show_card(),
         ]
     )
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from fallrisk_assets.lake import Lake
-from fallrisk_assets.models.kinds import FALL_DETECTOR, KINDS, text_hash
-from fallrisk_assets.models.promotion import gates_of
+from fallrisk_assets.models.kinds import KINDS, text_hash
+from fallrisk_assets.models.promotion import JUDGED, gates_of
 from fallrisk_assets.models.registry import NOT_EVALUATED, Decision, registry_of
 from fallrisk_assets.risk.contract import RescoredFallEvents
 from fallrisk_assets.risk.rescoring import Comparison
@@ -43,7 +43,7 @@ def version(lake: Lake, name: str, wanted: str) -> Iterator[str]:
     yield f"  parameters sha256  {content['parameters_sha256']}"
     for fact, value in sorted(content.get("training", {}).items()):
         yield f"  {fact.replace('_', ' '):<24} {json.dumps(value, ensure_ascii=False)}"
-    if name == FALL_DETECTOR:
+    if name in JUDGED:
         found = [verdict.sentence() for verdict in gates_of(lake, wanted)] or [NOT_EVALUATED]
         yield from (f"  gate {line}" for line in found)
     yield from (f"  {decision(d)}" for d in registry.decisions() if wanted in (d.version, d.replaced))
