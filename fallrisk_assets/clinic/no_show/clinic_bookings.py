@@ -33,7 +33,7 @@ STATE_COLUMNS = (
 )
 MOVE_COLUMNS = ("received_date", "event_type", "appointment_id", "occurred_at", "scheduled_start_at")
 PATIENT_COLUMNS = ("snapshot_date", "patient_id", "birth_date")
-_DAYS_IN_YEAR = 365.25
+DAYS_IN_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def clinic_bookings(states: pa.Table, events: pa.Table, patients: pa.Table) -> C
     birth_date = newest["patient_id"].map(born["birth_date"]).to_numpy("datetime64[D]")
     age_days = (booked_on - birth_date).astype(float)
     age_days[np.isnat(booked_on) | np.isnat(birth_date)] = np.nan
-    age_years = np.floor(age_days / _DAYS_IN_YEAR)
+    age_years = np.floor(age_days / DAYS_IN_YEAR)
     reason = np.full(len(newest), None, object)
     reason[~((age_years >= 0) & (age_years <= OLDEST_YEARS))] = AGE_UNKNOWN
     reason[booked_on > visit_on] = BOOKED_AFTER_VISIT

@@ -8,8 +8,8 @@ is not part of this project; whoever has it gives its file. What its readers hav
 becomes of it here:
 
 - an age of −1, appointments before their booking: the row is refused;
-- ids of patients with a fraction (`93779.52927`), a trace of a spreadsheet: the row is refused, for nobody
-  knows whose it is, and a guess would give it another's history;
+- ids of patients with a fraction (`93779.52927`) or with digits lost (`2.98725E+13`), traces of a
+  spreadsheet: the row is refused, for nobody knows whose it is, and a guess would give it another's history;
 - visits always at 00:00: the time of day is unknown, and lead times are whole days, so that a visit on the
   day of its booking is no visit before it;
 - `SMS_received` is written after the booking, to those with some days ahead: it is no fact of the booking,
@@ -68,6 +68,8 @@ WHAT_TO_DO = {
 }
 
 _AT = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}:\d{2})(?:Z|\+00:00)?)?")
+_WHOLE = re.compile(r"(\d{1,30})(?:\.(\d{1,30}))?(?:[eE]\+?(\d{1,2}))?", re.ASCII)
+_MOST_DIGITS = 18
 _FLAGS = ("scholarship", "hipertension", "diabetes", "alcoholism", "sms_received")
 _Row = tuple[str, str, date, date, float, bool]
 
@@ -82,6 +84,8 @@ class PublicSet:
         refusals: Refused lines; line 0 is the whole file. They hold no payload.
         received: Lines below the header that are not empty.
         without_time: Accepted rows whose visit is at 00:00.
+        gender: F or M of each accepted row; no fact, for the clinic's files of patients only.
+        neighbourhood: Where the visit was to be, of each accepted row; likewise, for its files of providers.
     """
 
     bookings: Bookings
@@ -89,6 +93,8 @@ class PublicSet:
     refusals: list[Refusal]
     received: int
     without_time: int
+    gender: list[str]
+    neighbourhood: list[str]
 
     def counts(self) -> Mapping[str, int]:
         """Return refused lines by reason."""
@@ -108,6 +114,7 @@ def read_public_set(data: bytes) -> PublicSet:
     received = len(records) + sum(refusal.line > 0 for refusal in refusals)
     refusals = [Refusal(r.line, r.reason, WHAT_TO_DO[r.reason], "") for r in refusals]
     rows: list[_Row] = []
+    kept: list[Record] = []
     seen: set[str] = set()
     without_time = 0
     for record in records:
@@ -120,6 +127,7 @@ def read_public_set(data: bytes) -> PublicSet:
             continue
         seen.add(row[0])
         rows.append(row)
+        kept.append(record)
         without_time += not has_time
     return PublicSet(
         bookings_of([row[:5] for row in rows]),
@@ -127,6 +135,8 @@ def read_public_set(data: bytes) -> PublicSet:
         sorted(refusals, key=lambda refusal: refusal.line),
         received,
         without_time,
+        [record.cells["gender"] for record in kept],
+        [record.cells["neighbourhood"] for record in kept],
     )
 
 
@@ -136,12 +146,8 @@ def _name(column: str) -> str:
 
 def _row(record: Record) -> tuple[_Row, bool]:
     cells = record.cells
-    patient = re.fullmatch(r"(\d+)(\.0+)?", cells["patientid"])
-    if patient is None:
-        raise CellError("PATIENT_ID_NOT_INTEGER", "")
-    appointment = re.fullmatch(r"(\d+)(\.0+)?", cells["appointmentid"])
-    if appointment is None:
-        raise CellError("APPOINTMENT_ID_INVALID", "")
+    patient = _whole(cells["patientid"], "PATIENT_ID_NOT_INTEGER")
+    appointment = _whole(cells["appointmentid"], "APPOINTMENT_ID_INVALID")
     booked_on, _ = _day(cells["scheduledday"])
     visit_on, time = _day(cells["appointmentday"])
     if booked_on > visit_on:
@@ -161,7 +167,26 @@ def _row(record: Record) -> tuple[_Row, bool]:
     )
     if not flags or cells["gender"] not in ("F", "M"):
         raise CellError("VALUE_INVALID", "")
-    return (appointment[1], patient[1], booked_on, visit_on, float(age[1]), outcome), time
+    return (appointment, patient, booked_on, visit_on, float(age[1]), outcome), time
+
+
+def _whole(cell: str, reason: str) -> str:
+    """The whole number that a cell tells in full, without leading zeros.
+
+    `29872499824296.0` and `2.9872499824296E+13` tell all of its digits, `2.98725E+13` does not.
+    """
+    found = _WHOLE.fullmatch(cell)
+    if found is None:
+        raise CellError(reason, "")
+    digits, fraction, exponent = found[1], found[2] or "", int(found[3] or 0)
+    if exponent and (len(fraction) < exponent or len(digits) > 1):
+        raise CellError(reason, "")
+    if fraction[exponent:].strip("0"):
+        raise CellError(reason, "")
+    number = str(int(digits + fraction[:exponent]))
+    if len(number) > _MOST_DIGITS:
+        raise CellError(reason, "")
+    return number
 
 
 def _day(cell: str) -> tuple[date, bool]:
