@@ -7,8 +7,8 @@ What the set does not tell is made up, always in the same way, and nothing that 
 
 - days are moved by whole weeks, which keeps weekdays, to put the first visit in the lakehouse's first week;
 - clocks are UTC, every booking is made at 08:00 and every visit begins at 12:00, for times of day are not
-  known; a visit's end is told at the instant of its beginning: the clinic reads a length not known;
-- a patient is as old as at the first booking, to the day, and then grows older; registered when first heard of;
+  known; a visit ends at the instant of its beginning, which the clinic reads as a length not known;
+- a patient has a birthday on the day of the first booking, and is registered when first heard of;
 - a neighbourhood is a provider: the set names by it the health unit of the visit.
 """
 

@@ -24,14 +24,15 @@ def made(n: int = 12000, seed: int = 0, effect: float = 0.6) -> tuple[Bookings, 
     return Bookings(ids, people, booked, booked + lead, age), Visits(ids, people, booked + lead, missed)
 
 
-def public_like(n: int, seed: int = 0, leak: float = 0.0) -> tuple[Bookings, Visits]:
-    """Bookings somewhat like the public set's: a fifth is missed, visits of six weeks, most come once.
+def public_like(n: int, seed: int = 0, days: int = 40, leak: float = 0.0) -> tuple[Bookings, Visits]:
+    """Bookings somewhat like the public set's: a fifth is missed, few weeks of visits, most come once.
 
     Who stays away depends on the lead time, on age, and mostly on what nobody knows of a person.
 
     Args:
         n: How many.
         seed: Seed.
+        days: Days on which visits are.
         leak: Share of missed visits whose day of booking was overwritten by what was known only later: the
             appointment was "booked" months before.
     """
@@ -40,7 +41,7 @@ def public_like(n: int, seed: int = 0, leak: float = 0.0) -> tuple[Bookings, Vis
     person = np.repeat(np.arange(n), people)[rng.permutation(people.sum())[:n]]
     unlucky = rng.normal(0, 0.9, n)[person]
     age = rng.integers(0, 90, n).astype(float)[person]
-    visit = np.datetime64("2016-04-29") + rng.integers(0, 40, n)
+    visit = np.datetime64("2016-04-29") + rng.integers(0, days, n)
     lead = np.where(rng.random(n) < 0.36, 0, np.ceil(rng.exponential(14, n))).astype(int)
     lead = np.minimum(lead, 150)
     log_odds = -3.0 + 1.45 * (lead > 0) + 0.22 * np.log1p(lead) - 0.012 * (age - 37) + unlucky
@@ -87,6 +88,8 @@ def public_set_of(bookings: Bookings, visits: Visits) -> bytes:
                 ScheduledDay=f"{booked}T09:00:00Z",
                 AppointmentDay=f"{visit}T00:00:00Z",
                 Age=str(int(age)),
+                Gender="FM"[int(person[3:]) % 2],
+                Neighbourhood=("CENTRO", "JARDIM CAMBURI")[i % 2],
                 No_show="Yes" if outcome[one] else "No",
             )
             for i, (one, person, booked, visit, age) in enumerate(

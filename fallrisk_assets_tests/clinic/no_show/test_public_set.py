@@ -31,6 +31,9 @@ DIRT = [
     ),
     ({"PatientId": "93779.52927"}, "PATIENT_ID_NOT_INTEGER"),
     ({"PatientId": "2.98725E+13"}, "PATIENT_ID_NOT_INTEGER"),
+    ({"PatientId": "2.98E+13"}, "PATIENT_ID_NOT_INTEGER"),
+    ({"PatientId": "-5"}, "PATIENT_ID_NOT_INTEGER"),
+    ({"PatientId": "1" * 19}, "PATIENT_ID_NOT_INTEGER"),
     ({"PatientId": ""}, "PATIENT_ID_NOT_INTEGER"),
     ({"AppointmentID": "5642903.5"}, "APPOINTMENT_ID_INVALID"),
     ({"AppointmentID": "5642904"}, "APPOINTMENT_TWICE"),
@@ -66,8 +69,9 @@ def test_what_a_refusal_tells_holds_nothing_of_the_person():
     assert (found.refusals[0].payload, found.refusals[0].patient_id) == ("", None)
 
 
-def test_an_id_that_a_table_program_wrote_as_a_float_is_the_same_person():
-    found = read_public_set(public_file(public_line(1, PatientId="29872499824296.0", Age="62.0")))
+@pytest.mark.parametrize("written", ["29872499824296.0", "2.9872499824296E+13", "029872499824296"])
+def test_an_id_that_a_table_program_wrote_otherwise_but_in_full_is_the_same_person(written):
+    found = read_public_set(public_file(public_line(1, PatientId=written, Age="62.0")))
     assert found.bookings.patient_id.tolist() == ["29872499824296"]
 
 
