@@ -174,10 +174,13 @@ def bootstrap_of(
     """95 % percentile interval of any measure of scores and outcomes, drawing people with replacement."""
     rng = np.random.default_rng(seed)
     names = np.array([str(s) for s in subject])
-    people = [np.flatnonzero(names == name) for name in np.unique(names)]
+    _, person, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    order, begins = np.argsort(person, kind="stable"), np.cumsum(sizes) - sizes
     values = []
     for _ in range(resamples):
-        rows = np.concatenate([people[i] for i in rng.integers(0, len(people), len(people))])
+        drawn = rng.integers(0, len(sizes), len(sizes))
+        n = sizes[drawn]
+        rows = order[np.arange(n.sum()) + np.repeat(begins[drawn] - (np.cumsum(n) - n), n)]
         value = measure(scores[rows], is_fall[rows])
         if not np.isnan(value):
             values.append(value)
