@@ -21,7 +21,8 @@ from fallrisk_assets.clinic.no_show.contract import (
 )
 from fallrisk_assets.clinic.no_show.gates import verdicts
 from fallrisk_assets.clinic.no_show.model import NAME
-from fallrisk_assets.clinic.no_show.resource import SET_VARIABLE
+from fallrisk_assets.clinic.no_show.resource import SET_VARIABLE, NoShowSource
+from fallrisk_assets.clinic.operations.contract import Appointments
 from fallrisk_assets.environments import opened
 from fallrisk_assets.jobs import NO_SHOW_TRAINING
 from fallrisk_assets.lake import Lake
@@ -37,7 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train and judge a version (it judges when it is promoted)")
     train.add_argument("--set", help="CSV in the public set's layout (default: the clinic's appointments)")
-    train.add_argument("--day", type=dt.date.fromisoformat, help="day of training (default: today)")
+    train.add_argument(
+        "--day",
+        type=dt.date.fromisoformat,
+        help="day of training (default: the newest published, for a file today)",
+    )
     report = commands.add_parser("report", help="what a day of training gave")
     report.add_argument("--day", type=dt.date.fromisoformat, required=True)
     commands.add_parser("release", help="train the version that ships anew; for who releases it")
@@ -63,6 +68,15 @@ def report(lake: Lake, key: str) -> Iterator[str]:
             yield f"  {row['metric']:<30} {row['subgroup']:<16} {row['value']:7.3f} {interval}"
     for verdict in verdicts(rows, registry_of(lake, NAME).in_use()):
         yield f"  gate {verdict.sentence()}"
+
+
+def _newest_day(lake: Lake) -> str:
+    days = lake.ledger.keys(Appointments)
+    if not days:
+        raise LookupError(
+            "no day of the clinic is published: run one (make run DAY=…), or name a file (--set)"
+        )
+    return days[-1]
 
 
 def _train(lake: Lake, place: str | None, key: str) -> None:
@@ -101,8 +115,14 @@ def main(
     options = _parser().parse_args(arguments)
     try:
         if options.command == "train":
-            day = str(options.day) if options.day else day_key(now or dt.datetime.now(dt.UTC))
-            _train(lake or opened("lake"), options.set, day)
+            where = lake or opened("lake")
+            if options.day:
+                day = str(options.day)
+            elif options.set or NoShowSource().place:
+                day = day_key(now or dt.datetime.now(dt.UTC))
+            else:
+                day = _newest_day(where)
+            _train(where, options.set, day)
         elif options.command == "report":
             print(*report(lake or opened("lake"), str(options.day)), sep="\n")
         else:

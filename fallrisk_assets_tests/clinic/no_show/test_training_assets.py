@@ -1,6 +1,7 @@
 """Training on the clinic's own appointments, as assets: from its tables to a version that is labelled."""
 
 import datetime as dt
+import os
 
 import dagster as dg
 import numpy as np
@@ -22,6 +23,7 @@ from fallrisk_assets.clinic.no_show.resource import SET_VARIABLE, NoShowSource
 from fallrisk_assets.clinic.no_show.rows import training_rows, training_set_of
 from fallrisk_assets.clinic.no_show.training import training_set
 from fallrisk_assets.clinic.operations.assets import appointment_states, clinic_operations
+from fallrisk_assets.jobs import NO_SHOW_TRAINING
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.models import __main__ as models_command
@@ -128,6 +130,26 @@ def test_the_report_tells_what_was_left_out_how_good_it_is_and_what_the_gates_sa
     assert f"{version}: {SIMULATED}" in said
     assert "gate no_fact_is_learnt_after_the_booking: passed" in said
     assert "area_under_curve_of_one_fact   lead_time_days" in said
+
+
+def test_training_is_of_the_newest_published_day_and_on_a_file_of_today(busy, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv(SET_VARIABLE, raising=False)
+    asked = []
+    monkeypatch.setattr(
+        command, "execute", lambda job, first, last: asked.append((job, first, os.environ.get(SET_VARIABLE)))
+    )
+    empty = Lake(root=str(tmp_path / "lake"))
+    assert command.main(["train"], busy[0], NOW) == 0
+    assert command.main(["train", "--set", "set.csv"], empty, NOW) == 0
+    monkeypatch.delenv(SET_VARIABLE)
+    assert [(job, day) for job, day, _ in asked] == [
+        (NO_SHOW_TRAINING, busy[1]),
+        (NO_SHOW_TRAINING, "2026-02-01"),
+    ]
+    assert asked[0][2] is None
+    assert asked[1][2].endswith("/set.csv")
+    assert command.main(["train"], empty, NOW) == 1
+    assert "no day of the clinic is published" in capsys.readouterr().err
 
 
 def test_a_version_is_shown_promoted_and_taken_back_by_the_same_commands_as_a_detectors(trained, capsys):
