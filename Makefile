@@ -115,7 +115,8 @@ format: .venv/.installed ## Format the code
 	@$(BIN)/ruff check --fix .
 
 lock: .venv/.installed ## Resolve the dependencies anew into requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra server --extra streams --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --extra server --extra streams --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	@$(BIN)/uv pip compile requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-bench.lock
 
 dictionary: .venv/.installed ## Write docs/data_dictionary.md from the contracts
