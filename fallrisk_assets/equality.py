@@ -15,7 +15,7 @@ from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash, content_hash
-from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 #: In this namespace tables are in the warehouse, all others are in the lake.
 WAREHOUSE = "warehouse"
@@ -58,7 +58,7 @@ def held_in_lake(lake: Lake, model: ContractType) -> Held:
     return Held(len(parts) // 2, rows, combined_hash(parts))
 
 
-def held_in_warehouse(warehouse: Warehouse, model: ContractType) -> Held:
+def held_in_warehouse(warehouse: AnyWarehouse, model: ContractType) -> Held:
     """Read a table of the warehouse; one that nobody has published holds nothing."""
     keys = sorted(key for name, key in warehouse.ledger() if name == model.spec.identifier)
     if not keys:
@@ -67,7 +67,7 @@ def held_in_warehouse(warehouse: Warehouse, model: ContractType) -> Held:
     return Held(len(keys), data.num_rows, combined_hash([*keys, digest_of(data, model.spec.key)]))
 
 
-def held(lake: Lake, warehouse: Warehouse) -> dict[str, Held]:
+def held(lake: Lake, warehouse: AnyWarehouse) -> dict[str, Held]:
     """Return what a lakehouse holds of every table, by name."""
     return {
         model.spec.identifier: (

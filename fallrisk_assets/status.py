@@ -27,7 +27,7 @@ from fallrisk_assets.telemetry.contract import TelemetryDrops
 from fallrisk_assets.telemetry.requests import LandingCursor, new_drops, unregistered
 from fallrisk_assets.warehouse.contract import TABLES as WAREHOUSE_TABLES
 from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
-from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
+from fallrisk_assets.warehouse.store import WHOLE_TABLE, AnyWarehouse
 
 FAILED_WITHIN = dt.timedelta(days=1)
 """For so long a delivery that failed for good is trouble: the platform's contact was told once."""
@@ -67,12 +67,12 @@ def lake_tables(lake: Lake, now: dt.datetime) -> list[TableState]:
     return found
 
 
-def warehouse_tables(warehouse: Warehouse, now: dt.datetime) -> list[TableState]:
+def warehouse_tables(warehouse: AnyWarehouse, now: dt.datetime) -> list[TableState]:
     """Return the state of each table at a UTC time in the warehouse's snapshot, which is what people read."""
     published: dict[str, dict[str, int]] = {}
-    if warehouse.snapshot_path.exists():
-        for row in warehouse.read_snapshot(_PUBLISHED).to_pylist():
-            published.setdefault(row["table_name"], {})[row["partition_key"]] = row["rows"]
+    exported = warehouse.query_export(_PUBLISHED)
+    for row in exported.to_pylist() if exported is not None else []:
+        published.setdefault(row["table_name"], {})[row["partition_key"]] = row["rows"]
     found = []
     for model in (*WAREHOUSE_TABLES, *OPERATIONS_TABLES):
         rows = published.get(model.spec.identifier, {})

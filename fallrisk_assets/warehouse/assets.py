@@ -50,8 +50,8 @@ from fallrisk_assets.warehouse.facts import fact_risk_score as risk_score_rows
 from fallrisk_assets.warehouse.history import Version, kept
 from fallrisk_assets.warehouse.operations.assets import TABLE_ASSETS as OPERATIONS_ASSETS
 from fallrisk_assets.warehouse.publishing import POOL, WarehousePublication, warehouse_asset
-from fallrisk_assets.warehouse.resource import Warehouse
 from fallrisk_assets.warehouse.retention import VERSION_DAYS
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 _EVERY_DAY = dg.AllPartitionMapping()
 _PATIENTS = dg.AssetDep("patients", partition_mapping=_EVERY_DAY)
@@ -92,7 +92,7 @@ def _counts(rows: pa.Table, column: str) -> dict[str, int]:
 
 @warehouse_asset(DimDate)
 def dim_date(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Rules of the calendar alone: no input."""
     _for_every_key(publication, calendar_days(), "year")
@@ -100,7 +100,7 @@ def dim_date(
 
 @warehouse_asset(DimSite, deps=[_PATIENTS])
 def dim_site(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """From all snapshots of the patients."""
     _for_every_key(publication, site_rows(snapshots(lake, Patients)), "time_zone")
@@ -108,7 +108,7 @@ def dim_site(
 
 @warehouse_asset(DimPatient, deps=[_PATIENTS])
 def dim_patient(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Folded again from all snapshots of the patients, in effective-time order."""
     _for_every_key(publication, patient_rows(_patient_history(lake)), "is_current")
@@ -116,7 +116,7 @@ def dim_patient(
 
 @warehouse_asset(FactDeviceDay, deps=["device_hour_coverage", _PATIENTS, _ASSIGNMENTS])
 def fact_device_day(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """The day's hours of each device and wearer, added up."""
     wearers = Wearers(_patient_history(lake))
@@ -133,7 +133,7 @@ def fact_device_day(
 
 @warehouse_asset(DimDevice, deps=["fact_device_day", _PATIENTS, _ASSIGNMENTS])
 def dim_device(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Folded again from the assignments and from every change of firmware that device-days tell."""
     reported = firmware_seen(warehouse.query(_FIRMWARE).to_pylist())
@@ -143,7 +143,7 @@ def dim_device(
 
 @warehouse_asset(FactRiskScore, deps=["fall_risk_index", _PATIENTS])
 def fact_risk_score(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """The day's index, keyed for the warehouse."""
     wearers = Wearers(_patient_history(lake))
@@ -155,7 +155,7 @@ def fact_risk_score(
 
 @warehouse_asset(FactAlert, deps=["alerts", "index_alerts", _PATIENTS])
 def fact_alert(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """The last row of each alert on the day."""
     wearers = Wearers(_patient_history(lake))
@@ -190,20 +190,20 @@ TABLE_ASSETS = (
 )
 def warehouse_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """A read-only copy of the warehouse for `make sql` and pages: reading it never makes a writer wait."""
-    warehouse: Warehouse = context.resources.warehouse
+    warehouse: AnyWarehouse = context.resources.warehouse
     with retried_when_transient():
-        path = warehouse.export_snapshot()
+        exported = warehouse.export()
     return dg.MaterializeResult(
         metadata={
-            "file": dg.MetadataValue.path(str(path)),
-            "bytes": path.stat().st_size,
+            "file": dg.MetadataValue.path(exported.address),
+            "bytes": exported.size,
             **{f"rows of {table}": int(rows) for table, rows in _row_counts(warehouse).items()},
             "rows": dg.MetadataValue.md(bars(_row_counts(warehouse))),
         }
     )
 
 
-def _row_counts(warehouse: Warehouse) -> dict[str, int]:
+def _row_counts(warehouse: AnyWarehouse) -> dict[str, int]:
     rows: dict[str, int] = {}
     for (table, _), entry in warehouse.ledger().items():
         rows[table] = rows.get(table, 0) + entry.rows

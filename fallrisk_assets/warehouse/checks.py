@@ -13,7 +13,7 @@ import dagster as dg
 import pyarrow as pa
 
 from fallrisk_assets.partitions import daily
-from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 _FOLDER = Path(__file__).parent / "checks"
 _SHOWN = 5
@@ -45,7 +45,7 @@ def sql_check(
         required_resource_keys={"warehouse"},
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        warehouse: Warehouse = context.resources.warehouse
+        warehouse: AnyWarehouse = context.resources.warehouse
         keys = list(context.op_execution_context.partition_keys)
         broken = {key: broken_rows(warehouse, query, key) for key in (keys if "?" in query else keys[-1:])}
         # The result of a range, be it of one day, is recorded without a partition.
@@ -67,7 +67,7 @@ def sql_check(
     return check
 
 
-def broken_rows(warehouse: Warehouse, query: str, key: str) -> pa.Table:
+def broken_rows(warehouse: AnyWarehouse, query: str, key: str) -> pa.Table:
     """Return what breaks the promise on a day."""
     return warehouse.query(query, [date.fromisoformat(key)] if "?" in query else [])
 

@@ -21,7 +21,7 @@ from fallrisk_assets.publishing import (
     retried_when_transient,
 )
 from fallrisk_assets.validation import ContractReport
-from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse, judge
+from fallrisk_assets.warehouse.store import WHOLE_TABLE, AnyWarehouse, judge
 
 POOL = "warehouse"
 """Writers of the warehouse share this pool of one."""
@@ -33,7 +33,9 @@ class WarehousePublication:
     A table without slices has the same contents whatever the partition: what was added last is written.
     """
 
-    def __init__(self, warehouse: Warehouse, model: ContractType, keys: Sequence[str], run_id: str) -> None:
+    def __init__(
+        self, warehouse: AnyWarehouse, model: ContractType, keys: Sequence[str], run_id: str
+    ) -> None:
         self.model = model
         self.keys = list(keys)
         self.reports = {key: ContractReport(model) for key in self.keys}
@@ -75,7 +77,7 @@ class WarehousePublication:
         return self.entries
 
 
-Body = Callable[[dg.AssetExecutionContext, Lake, Warehouse, WarehousePublication], None]
+Body = Callable[[dg.AssetExecutionContext, Lake, AnyWarehouse, WarehousePublication], None]
 
 
 def warehouse_asset(
@@ -110,7 +112,7 @@ def warehouse_asset(
             pool=POOL,
         )
         def step(context: dg.AssetExecutionContext) -> Iterator[Any]:
-            warehouse: Warehouse = context.resources.warehouse
+            warehouse: AnyWarehouse = context.resources.warehouse
             publication = WarehousePublication(warehouse, model, list(context.partition_keys), context.run_id)
             with retried_when_transient():
                 body(context, context.resources.lake, warehouse, publication)

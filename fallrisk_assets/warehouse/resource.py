@@ -23,15 +23,24 @@ import pyarrow as pa
 
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import LedgerEntry, MissingPartition, SliceRefused
-from fallrisk_assets.lake.files import combined_hash, content_hash
+from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.schemas import duckdb_ddl
-from fallrisk_assets.validation import OUTSIDE_SLICE, ContractReport, validate
-from fallrisk_assets.warehouse.contract import TABLES
-from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
+from fallrisk_assets.warehouse.store import (
+    EVERY_TABLE,
+    WHOLE_TABLE,
+    Exported,
+    SchemaConflictError,
+    WarehouseBusyError,
+    entries_of,
+    entry_of,
+    judge,
+    views,
+)
+
+__all__ = ["WHOLE_TABLE", "SchemaConflictError", "Warehouse", "WarehouseBusyError", "judge", "open_snapshot"]
 
 _R = TypeVar("_R")
-_VIEWS = Path(__file__).parent / "views"
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS partition_ledger (
     table_name VARCHAR NOT NULL, partition_key VARCHAR NOT NULL, rows BIGINT NOT NULL,
@@ -39,19 +48,8 @@ CREATE TABLE IF NOT EXISTS partition_ledger (
 );
 CREATE TABLE IF NOT EXISTS applied_schema (fingerprint VARCHAR NOT NULL)
 """
-_EVERY_TABLE = (*TABLES, *OPERATIONS_TABLES)
-WHOLE_TABLE = "all"
-"""Partition key of a table without slices."""
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.5
-
-
-class WarehouseBusyError(TimeoutError):
-    """Another writer kept the warehouse for longer than we wait."""
-
-
-class SchemaConflictError(RuntimeError):
-    """A table of the warehouse differs from its contract in a way that nobody may mend silently."""
 
 
 class Warehouse(dg.ConfigurableResource):
@@ -100,19 +98,7 @@ class Warehouse(dg.ConfigurableResource):
     ) -> dict[str, LedgerEntry]:
         """Replace validated slices of one table in one transaction; see `replace_slice`."""
         spec = model.spec
-        entries = {
-            key: LedgerEntry(
-                table=spec.identifier,
-                key=key,
-                content_hash=combined_hash([content_hash(rows.cast(arrow_schema(model)).combine_chunks())]),
-                rows=rows.num_rows,
-                buckets={},
-                snapshot_id=None,
-                run_id=run_id,
-                inputs={},
-            )
-            for key, rows in slices.items()
-        }
+        entries = entries_of(model, slices, run_id)
 
         def write(connection: duckdb.DuckDBPyConnection) -> None:
             for key, rows in slices.items():
@@ -168,15 +154,8 @@ class Warehouse(dg.ConfigurableResource):
         """Return what has been published, by table and partition key."""
         rows = self.query("SELECT * FROM partition_ledger ORDER BY table_name, partition_key").to_pylist()
         return {
-            (row["table_name"], row["partition_key"]): LedgerEntry(
-                row["table_name"],
-                row["partition_key"],
-                row["content_hash"],
-                row["rows"],
-                {},
-                None,
-                row["run_id"],
-                {},
+            (row["table_name"], row["partition_key"]): entry_of(
+                row["table_name"], row["partition_key"], row["rows"], row["content_hash"], row["run_id"]
             )
             for row in rows
         }
@@ -215,6 +194,15 @@ class Warehouse(dg.ConfigurableResource):
         finally:
             fresh.unlink(missing_ok=True)
         return self.snapshot_path
+
+    def export(self) -> Exported:
+        """Export the snapshot; see `export_snapshot`."""
+        path = self.export_snapshot()
+        return Exported(str(path), path.stat().st_size)
+
+    def query_export(self, sql: str) -> pa.Table | None:
+        """Return the result of a query on the snapshot; None where none was exported yet."""
+        return self.read_snapshot(sql) if self.snapshot_path.exists() else None
 
     def read_snapshot(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Return the result of a query on the snapshot; never waits for a writer, never makes one wait.
@@ -268,26 +256,6 @@ class Warehouse(dg.ConfigurableResource):
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def judge(model: ContractType, partition_key: str, rows: pa.Table) -> ContractReport:
-    """Judge the rows of a slice by the contract; rows outside the slice are refused (OUTSIDE_SLICE).
-
-    Raises:
-        ValueError: the table has no such partition.
-    """
-    spec = model.spec
-    report = validate(model, rows)
-    if spec.slice_column is None:
-        if partition_key != WHOLE_TABLE:
-            raise ValueError(f"{spec.identifier}: not sliced; its only partition is {WHOLE_TABLE!r}")
-    elif report.passed:
-        day = date.fromisoformat(partition_key)
-        outside = sum(one != day for one in rows[spec.slice_column].to_pylist())
-        if outside:
-            report.counts[f"{spec.slice_column}: {OUTSIDE_SLICE}"] = outside
-            report.failed_rows = outside
-    return report
-
-
 @contextmanager
 def open_snapshot(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the snapshot to read; nothing that is typed into it can reach another file.
@@ -309,15 +277,14 @@ def open_snapshot(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Create tables and views; add columns that a contract has gained, and let be null what may be now."""
-    views = [path.read_text() for path in sorted(_VIEWS.glob("*.sql"))]
-    statements = [*(duckdb_ddl(model) for model in _EVERY_TABLE), *views]
+    statements = [*(duckdb_ddl(model) for model in EVERY_TABLE), *views()]
     wanted = combined_hash(statements)
     connection.execute(_LEDGER)
     if connection.execute("SELECT fingerprint FROM applied_schema").fetchall() == [(wanted,)]:
         return
-    for model in _EVERY_TABLE:
+    for model in EVERY_TABLE:
         _migrate(connection, model)
-    for statement in views:
+    for statement in views():
         connection.execute(statement)
     connection.execute("DELETE FROM applied_schema")
     connection.execute("INSERT INTO applied_schema VALUES (?)", [wanted])

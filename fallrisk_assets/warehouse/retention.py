@@ -11,12 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import duckdb
-
 from fallrisk_assets.contract import ContractType
-from fallrisk_assets.warehouse.contract import TABLES
-from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
-from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.store import EVERY_TABLE, AnyWarehouse, Session
 
 FACT_DAYS = 730
 """Facts and what is made of them day by day."""
@@ -48,7 +44,7 @@ def periods() -> list[Period]:
     Small fixed dimensions and marts that are computed anew from the facts do not: they forget with the facts.
     """
     found = []
-    for model in (*TABLES, *OPERATIONS_TABLES):
+    for model in EVERY_TABLE:
         name = model.spec.name
         if model.spec.slice_column is not None:
             days = FACT_DAYS if name.startswith(("fact_", "mart_")) else OTHER_DAYS
@@ -62,15 +58,15 @@ def _has_versions(model: ContractType) -> bool:
     return "valid_to" in model.to_schema().columns
 
 
-def expired(warehouse: Warehouse, today: date) -> dict[str, int]:
+def expired(warehouse: AnyWarehouse, today: date) -> dict[str, int]:
     """Return how many rows of each table are too old on a day; tables without any are left out."""
     return warehouse.transact(lambda connection: _count(connection, today))
 
 
-def enforce(warehouse: Warehouse, today: date) -> dict[str, int]:
+def enforce(warehouse: AnyWarehouse, today: date) -> dict[str, int]:
     """Delete what is too old on a day, all tables in one transaction; returns the rows by table."""
 
-    def delete(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    def delete(connection: Session) -> dict[str, int]:
         counts = _count(connection, today)
         for period in periods():
             oldest = today - timedelta(days=period.days)
@@ -78,15 +74,15 @@ def enforce(warehouse: Warehouse, today: date) -> dict[str, int]:
                 f'DELETE FROM "{period.table}" WHERE CAST("{period.column}" AS DATE) < ?', [oldest]
             )
             connection.execute(
-                "DELETE FROM partition_ledger WHERE table_name = ? AND TRY_CAST(partition_key AS DATE) < ?",
-                [f"warehouse.{period.table}", oldest],
+                "DELETE FROM partition_ledger WHERE table_name = ? AND partition_key < ?",
+                [f"warehouse.{period.table}", str(oldest)],  # days as ISO dates; "all" is after them
             )
         return counts
 
     return warehouse.transact(delete)
 
 
-def _count(connection: duckdb.DuckDBPyConnection, today: date) -> dict[str, int]:
+def _count(connection: Session, today: date) -> dict[str, int]:
     counts = {}
     for period in periods():
         oldest = today - timedelta(days=period.days)

@@ -10,7 +10,7 @@ import dagster as dg
 from fallrisk_assets.publishing import retried_when_transient
 from fallrisk_assets.warehouse import retention
 from fallrisk_assets.warehouse.publishing import POOL
-from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 
 class RetentionConfig(dg.Config):
@@ -28,7 +28,7 @@ class RetentionConfig(dg.Config):
 @dg.op(required_resource_keys={"warehouse"}, pool=POOL)
 def forget_old_rows(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
     """Delete rows that are older than their period, or tell which they are."""
-    warehouse: Warehouse = context.resources.warehouse
+    warehouse: AnyWarehouse = context.resources.warehouse
     today = dt.date.fromisoformat(config.today) if config.today else _created(context)
     with retried_when_transient():
         act = retention.expired if config.dry_run else retention.enforce

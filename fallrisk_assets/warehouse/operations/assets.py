@@ -37,8 +37,8 @@ from fallrisk_assets.warehouse.operations.contract import (
     MartRevenue,
 )
 from fallrisk_assets.warehouse.publishing import WarehousePublication, warehouse_asset
-from fallrisk_assets.warehouse.resource import Warehouse
 from fallrisk_assets.warehouse.retention import VERSION_DAYS
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 _MARTS = Path(__file__).parent / "marts"
 _VISITS = (
@@ -58,14 +58,14 @@ def _for_every_key(publication: WarehousePublication, rows: pa.Table, by: str) -
         show_bars(publication, key, counts, name=f"rows by {by}")
 
 
-def _mart(warehouse: Warehouse, model: ContractType, file: str) -> pa.Table:
+def _mart(warehouse: AnyWarehouse, model: ContractType, file: str) -> pa.Table:
     """Return what a query in `marts/` says, in the schema of its table."""
     return warehouse.query((_MARTS / file).read_text()).cast(arrow_schema(model))
 
 
 @warehouse_asset(DimTime)
 def dim_time(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """No input."""
     _for_every_key(publication, dimensions.dim_time(), "part_of_day")
@@ -73,7 +73,7 @@ def dim_time(
 
 @warehouse_asset(DimStatus)
 def dim_status(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """No input."""
     _for_every_key(publication, dimensions.dim_status(), "is_final")
@@ -81,7 +81,7 @@ def dim_status(
 
 @warehouse_asset(DimAppointmentType)
 def dim_appointment_type(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """No input."""
     _for_every_key(publication, dimensions.dim_appointment_type(), "appointment_type")
@@ -89,7 +89,7 @@ def dim_appointment_type(
 
 @warehouse_asset(DimKpi)
 def dim_kpi(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """From the definitions alone: what a page shows is what was computed."""
     _for_every_key(publication, kpis.dim_kpi(), "source")
@@ -97,7 +97,7 @@ def dim_kpi(
 
 @warehouse_asset(DimProvider, deps=[dg.AssetDep("providers", partition_mapping=dg.AllPartitionMapping())])
 def dim_provider(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Folded again from all snapshots of the providers, in effective-time order."""
     versions = dimensions.provider_versions(snapshots(lake, Providers))
@@ -107,7 +107,7 @@ def dim_provider(
 
 @warehouse_asset(FactAppointment, deps=["appointments"])
 def fact_appointment(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """The day's states of appointments, keyed for the warehouse."""
     for key in publication.keys:
@@ -119,7 +119,7 @@ def fact_appointment(
 
 @warehouse_asset(FactFeedback, deps=["feedback"])
 def fact_feedback(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """The day's answers, without what patients wrote."""
     for key in publication.keys:
@@ -131,7 +131,7 @@ def fact_feedback(
 
 @warehouse_asset(MartDailyKpis, deps=[*_VISITS, "dim_kpi", "fact_alert", "dim_device"])
 def mart_daily_kpis(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Every indicator of `dim_kpi` for every day that the log tells of."""
     rows = warehouse.query(kpis.daily_kpis_sql()).cast(arrow_schema(MartDailyKpis))
@@ -140,7 +140,7 @@ def mart_daily_kpis(
 
 @warehouse_asset(MartProviderUtilisation, deps=_VISITS)
 def mart_provider_utilisation(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Weeks of active providers."""
     rows = _mart(warehouse, MartProviderUtilisation, "provider_utilisation.sql")
@@ -149,7 +149,7 @@ def mart_provider_utilisation(
 
 @warehouse_asset(MartRevenue, deps=_VISITS)
 def mart_revenue(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Delivered and lost, estimated."""
     _for_every_key(publication, _mart(warehouse, MartRevenue, "revenue.sql"), "is_estimate")
@@ -157,7 +157,7 @@ def mart_revenue(
 
 @warehouse_asset(MartPatientJourney, deps=[*_VISITS, "fact_risk_score"])
 def mart_patient_journey(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Each patient's appointments and newest risk, side by side."""
     _for_every_key(publication, _mart(warehouse, MartPatientJourney, "patient_journey.sql"), "risk_band")
@@ -165,7 +165,7 @@ def mart_patient_journey(
 
 @warehouse_asset(MartOutreach, deps=["fact_appointment", "fact_risk_score", "fact_alert", "dim_patient"])
 def mart_outreach(
-    context: dg.AssetExecutionContext, lake: Lake, warehouse: Warehouse, publication: WarehousePublication
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
     """Both halves of the house in one question: whom to call today, and why."""
     query = (_MARTS / "outreach.sql").read_text()

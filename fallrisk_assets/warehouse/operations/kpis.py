@@ -208,7 +208,7 @@ def daily_kpis_sql(kpis: tuple[Kpi, ...] = KPIS) -> str:
 
 def _sums(source: str, day_column: str, kpis: list[Kpi]) -> str:
     sums = ", ".join(
-        f"CAST({sql or 'NULL'} AS DOUBLE) AS {part}_{number}"
+        f"CAST({sql or 'NULL'} AS DOUBLE PRECISION) AS {part}_{number}"
         for number, kpi in enumerate(kpis)
         for part, sql in (("n", kpi.numerator_sql), ("d", kpi.denominator_sql))
     )

@@ -15,7 +15,9 @@ WITH visits AS (
     GROUP BY patient_key, patient_id
 ),
 answers AS (
-    SELECT patient_key, AVG(overall_satisfaction) AS mean_satisfaction, COUNT(overall_satisfaction) AS answers
+    SELECT
+        patient_key, AVG(CAST(overall_satisfaction AS DOUBLE PRECISION)) AS mean_satisfaction,
+        COUNT(overall_satisfaction) AS answers
     FROM v_feedback
     GROUP BY patient_key
 ),

@@ -4,10 +4,14 @@ SELECT
     COUNT(CASE WHEN a.status = 'Completed' THEN 1 END) AS completed,
     COUNT(CASE WHEN a.status = 'No-show' THEN 1 END) AS no_shows,
     SUM(
-        CASE WHEN a.status = 'Completed' THEN CAST(a.duration_minutes / 60 * a.hourly_rate AS DECIMAL(18, 4)) END
+        CASE WHEN a.status = 'Completed'
+            THEN CAST(CAST(a.duration_minutes AS DOUBLE PRECISION) / 60 * a.hourly_rate AS DECIMAL(18, 4))
+        END
     ) AS delivered_estimate,
     SUM(
-        CASE WHEN a.status = 'No-show' THEN CAST(a.planned_minutes / 60 * a.hourly_rate AS DECIMAL(18, 4)) END
+        CASE WHEN a.status = 'No-show'
+            THEN CAST(CAST(a.planned_minutes AS DOUBLE PRECISION) / 60 * a.hourly_rate AS DECIMAL(18, 4))
+        END
     ) AS lost_estimate,
     COUNT(
         CASE
