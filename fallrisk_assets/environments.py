@@ -33,6 +33,13 @@ from fallrisk_assets.lake.s3 import Misconfigured
 from fallrisk_assets.mobility.resource import WindowSettings
 from fallrisk_assets.models.resource import Recordings
 from fallrisk_assets.risk.resource import Rescoring
+from fallrisk_assets.warehouse.redshift import (
+    ADDRESS_VARIABLE,
+    PASSWORD_VARIABLE,
+    ROLE_VARIABLE,
+    STAGING_VARIABLE,
+    RedshiftWarehouse,
+)
 from fallrisk_assets.warehouse.resource import Warehouse
 
 ENVIRONMENT_VARIABLE = "FALLRISK_ENV"
@@ -65,6 +72,12 @@ def _aws() -> dict[str, Any]:
         ),
         "landing": Landing(root=dg.EnvVar(LANDING_VARIABLE)),
         "reports": Reports(root=dg.EnvVar(REPORTS_VARIABLE)),
+        "warehouse": RedshiftWarehouse(
+            address=dg.EnvVar(ADDRESS_VARIABLE),
+            password=dg.EnvVar(PASSWORD_VARIABLE),
+            role=dg.EnvVar(ROLE_VARIABLE),
+            staging=dg.EnvVar(STAGING_VARIABLE),
+        ),
     }
 
 

@@ -190,6 +190,7 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
         "resource.py",
         "publishing.py",
         "checks.py",
+        "redshift.py",
         "retention_job.py",
         "run_failure.py",
         "__main__.py",

@@ -10,6 +10,8 @@ from pyiceberg.exceptions import NoSuchTableError
 from fallrisk_assets.environments import opened
 from fallrisk_assets_tests.samples import Days, Readings
 from simulator.aws import NOT_INSTALLED, aws_standin, binary
+from simulator.redshift import NOT_INSTALLED as NO_POSTGRESQL
+from simulator.redshift import programs, redshift_standin
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,29 @@ def standin(tmp_path_factory):
         pytest.skip(NOT_INSTALLED)
     with aws_standin(tmp_path_factory.mktemp("standin")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def redshift_server(standin):
+    """A Redshift on loopback that loads from that S3, for all tests of this process."""
+    if programs() is None:
+        pytest.skip(NO_POSTGRESQL)
+    pytest.importorskip(
+        "psycopg2", reason="the driver of Redshift is not installed: pip install psycopg2-binary"
+    )
+    pytest.importorskip("sqlglot", reason="the Redshift stand-in reads SQL with it: pip install sqlglot")
+    with redshift_standin(standin) as running:
+        yield running
+
+
+@pytest.fixture
+def redshift(redshift_server, aws, monkeypatch):
+    """The variables of `aws` with a warehouse in which nothing is yet; yields the server."""
+    for name, value in redshift_server.variables(f"t{uuid.uuid4().hex}").items():
+        monkeypatch.setenv(name, value)
+    redshift_server.backend.statements.clear()
+    yield redshift_server
+    redshift_server.backend.plan = lambda statement: None
 
 
 @pytest.fixture
@@ -38,6 +63,17 @@ def aws(standin, monkeypatch, tmp_path):
         except NoSuchTableError:
             pass
     return variables
+
+
+@pytest.fixture(params=["local", "aws"])
+def warehouse_environment(request, monkeypatch, tmp_path):
+    """`local` and `aws` with its warehouse, one after the other, each with nothing in it yet."""
+    if request.param == "aws":
+        request.getfixturevalue("redshift")
+    else:
+        monkeypatch.setenv("FALLRISK_ENV", "local")
+        monkeypatch.setenv("FALLRISK_DATA", str(tmp_path / "data"))
+    return request.param
 
 
 @pytest.fixture(params=["local", "aws"])

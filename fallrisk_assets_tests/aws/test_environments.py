@@ -9,6 +9,7 @@ from dagster._core.errors import DagsterResourceFunctionError
 
 from fallrisk_assets.environments import opened, resources_for
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.warehouse.redshift import RedshiftWarehouse
 
 VARIABLES = {
     "lake": (
@@ -100,14 +101,16 @@ def test_a_table_bucket_that_is_not_there_fails_at_launch(aws, monkeypatch):
 
 def roots(environment):
     resources = resources_for(environment)
-    return {n for n in VARIABLES if isinstance(resources[n].root, dg.EnvVar)}
+    found = {n for n in VARIABLES if isinstance(resources[n].root, dg.EnvVar)}
+    return found | ({"warehouse"} if isinstance(resources["warehouse"], RedshiftWarehouse) else set())
 
 
 def test_each_resource_is_switched_alone():
     assert roots("local") == set()
-    assert roots("aws") == set(VARIABLES)
+    assert roots("aws") == {*VARIABLES, "warehouse"}
+    assert roots("local,warehouse=aws") == {"warehouse"}
     assert roots("local, lake=aws") == {"lake"}
-    assert roots("aws,lake=local,reports=local") == {"landing"}
+    assert roots("aws,lake=local,reports=local,warehouse=local") == {"landing"}
 
 
 def test_every_environment_has_the_same_resources():
@@ -116,7 +119,7 @@ def test_every_environment_has_the_same_resources():
 
 
 @pytest.mark.parametrize(
-    "text", ["azure", "", "local,lake", "local,lake=gcs", "local,lak=aws", "aws,warehouse=aws"]
+    "text", ["azure", "", "local,lake", "local,lake=gcs", "local,lak=aws", "aws,outbox=aws"]
 )
 def test_an_environment_that_cannot_be_is_refused_with_the_variable_and_the_choices(text):
     with pytest.raises(ValueError, match=r"FALLRISK_ENV=.*(local|aws)"):
