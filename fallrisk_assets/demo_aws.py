@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -27,16 +27,17 @@ from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.lake.resource import DATA_VARIABLE, data_folder
 from simulator.aws import AwsStandin, StandinFailed, aws_standin
+from simulator.redshift import RedshiftStandin, both, redshift_standin, why_not
 
-#: What an aws run still keeps in its data folder: none of it is the lake, the landing zone or the reports.
-STAYS_LOCAL = frozenset({"dagster_home", "logs", "outbox.db", "outbox.db.lock", "outbox.jsonl", "warehouse"})
+#: What an aws run still keeps in its data folder: none of it is lake, landing zone, reports or warehouse.
+STAYS_LOCAL = frozenset({"dagster_home", "logs", "outbox.db", "outbox.db.lock", "outbox.jsonl"})
 
 
-def variables_of(name: str, data: Path, aws: AwsStandin) -> dict[str, str]:
+def variables_of(name: str, data: Path, aws: AwsStandin, redshift: RedshiftStandin | None) -> dict[str, str]:
     """Return the variables of one run, which has a data folder and a Dagster instance of its own."""
     home = data / name / "dagster_home"
     own = {DATA_VARIABLE: str(data / name), "DAGSTER_HOME": str(home), ENVIRONMENT_VARIABLE: name}
-    return own | (aws.variables() if name == "aws" else {})
+    return own | (both(aws, redshift) if name == "aws" else {})
 
 
 @contextmanager
@@ -114,9 +115,16 @@ def compare(options: argparse.Namespace, data: Path) -> list[str]:
     """Run both and compare; return what is wrong."""
     shutil.rmtree(data, ignore_errors=True)
     simulate(data / "local" / "landing", options)
-    with aws_standin(data / "standin") as aws:
+    with ExitStack() as stack:
+        aws = stack.enter_context(aws_standin(data / "standin"))
         print(f"S3 at {aws.endpoint}, Iceberg catalog at {aws.catalog}; both stop with this program")
-        settings = {name: variables_of(name, data, aws) for name in ("local", "aws")}
+        redshift = None
+        if reason := why_not():
+            print(f"The warehouse stays in DuckDB: {reason}")
+        else:
+            redshift = stack.enter_context(redshift_standin(aws, data / "standin-redshift"))
+            print(f"Redshift at 127.0.0.1:{redshift.port}; it stops, too")
+        settings = {name: variables_of(name, data, aws, redshift) for name in ("local", "aws")}
         with environment(settings["aws"]):
             filesystem, base = opened("landing").located
             pafs.copy_files(str(data / "local" / "landing"), base, destination_filesystem=filesystem)
@@ -128,7 +136,8 @@ def compare(options: argparse.Namespace, data: Path) -> list[str]:
     show(found["local"], found["aws"])
     differing = differences(found["local"], found["aws"])
     filled = sum(one.rows > 0 for one in found["aws"].values())
-    strays = {path.name for path in (data / "aws").iterdir()} - STAYS_LOCAL
+    stays = STAYS_LOCAL if redshift else STAYS_LOCAL | {"warehouse"}
+    strays = {path.name for path in (data / "aws").iterdir()} - stays
     print(
         f"\n{len(found['local']) - len(differing)} of {len(found['local'])} equal, {filled} of them with rows"
     )

@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,11 +213,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where objects are kept")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run meanwhile")
     options = parser.parse_args(arguments)
+    from simulator.redshift import both, redshift_standin, why_not
+
+    folder = options.folder.absolute()
     try:
-        with aws_standin(options.folder.absolute()) as aws:
+        with ExitStack() as stack:
+            aws = stack.enter_context(aws_standin(folder))
+            redshift = None
+            if not why_not():
+                beside = folder.with_name(f"{folder.name}-redshift")
+                redshift = stack.enter_context(redshift_standin(aws, beside))
+            variables = both(aws, redshift)
             if options.command:
-                return subprocess.run(options.command, env=aws.environment()).returncode
-            print(*(f"export {name}={value}" for name, value in aws.variables().items()), sep="\n")
+                return subprocess.run(options.command, env=aws.environment() | variables).returncode
+            print(*(f"export {name}={value}" for name, value in variables.items()), sep="\n")
             print("# runs until it is interrupted", flush=True)
             signal.pause()
     except StandinFailed as failure:

@@ -18,7 +18,9 @@ import shutil
 import signal
 import socket
 import socketserver
+import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -95,8 +97,8 @@ def redshift_standin(aws: AwsStandin, folder: Path | None = None) -> Iterator[Re
 
     Args:
         aws: The S3 stand-in.
-        folder: Where the database is kept; what an earlier stand-in left there is there again. By default a
-            temporary folder, which is removed.
+        folder: Where the database is kept; what an earlier stand-in left there is there again. By default,
+            and where PostgreSQL may not enter, a temporary folder, which is removed.
 
     Raises:
         StandinFailed: PostgreSQL is not installed, or does not start.
@@ -104,6 +106,10 @@ def redshift_standin(aws: AwsStandin, folder: Path | None = None) -> Iterator[Re
     found = programs()
     if found is None:
         raise StandinFailed(NOT_INSTALLED)
+    if folder is not None and not _reachable(folder):
+        what = f"{folder} is not open to {_user()}, as whom PostgreSQL runs: what it holds ends with it"
+        print(what, file=sys.stderr)
+        folder = None
     place = folder or Path(tempfile.mkdtemp(prefix="redshift-"))
     try:
         with _postgres(found, place, kept=folder is not None) as (port, password):
@@ -182,6 +188,11 @@ def _user() -> str | None:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return next((name for name in _USERS if name in known), None)
+
+
+def _reachable(folder: Path) -> bool:
+    """Tell whether the user as whom PostgreSQL runs may enter the folders above."""
+    return _user() is None or all(one.stat().st_mode & stat.S_IXOTH for one in folder.parents if one.exists())
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
