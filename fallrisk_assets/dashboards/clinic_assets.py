@@ -4,7 +4,7 @@ Here: what is read, where a page goes and what the UI shows of it. Not here: wha
 (`operations.py`, `worklist.py`), how it is put together (`clinic_pages.py`).
 
 A page tells of all days as they are known now: whichever day it is made for, its content is the same. It is
-read from the snapshot, so that no writer waits.
+read from the last export, so that no writer waits.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +24,7 @@ from fallrisk_assets.dashboards.operations import latest_day, read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist, to_call
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.partitions import daily
-from fallrisk_assets.warehouse.resource import Warehouse, open_snapshot
+from fallrisk_assets.warehouse.store import AnyWarehouse
 
 _page = dg.asset(
     partitions_def=daily,
@@ -67,8 +67,8 @@ def worklist_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeR
 def _read(
     context: dg.AssetExecutionContext, reader: Callable[[duckdb.DuckDBPyConnection], dict[str, Any] | None]
 ) -> dict[str, Any] | None:
-    warehouse: Warehouse = context.resources.warehouse
-    with open_snapshot(warehouse.snapshot_path) as connection:
+    warehouse: AnyWarehouse = context.resources.warehouse
+    with warehouse.open_export() as connection:
         return reader(connection)
 
 

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -28,6 +29,7 @@ from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import LedgerEntry, MissingPartition, SliceRefused, objects, s3
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.warehouse import exported
 from fallrisk_assets.warehouse import redshift_sql as sql
 from fallrisk_assets.warehouse.redshift_session import (
     Address,
@@ -216,7 +218,8 @@ class RedshiftWarehouse(dg.ConfigurableResource):
 
         def unload(session: Session) -> None:
             for model in EVERY_TABLE:
-                session.execute(sql.unload(model, f"{here}/{model.spec.name}/", self.role))
+                session.execute(sql.unload(sql.exported(model), f"{here}/{model.spec.name}/", self.role))
+            session.execute(sql.unload(sql.LEDGER, f"{here}/{exported.LEDGER}/", self.role))
 
         self.transact(unload)
         pointer = f"{base}/exports/current.json"
@@ -231,6 +234,21 @@ class RedshiftWarehouse(dg.ConfigurableResource):
     def query_export(self, sql: str) -> pa.Table:
         """Return the result of a query on what people read, which is the warehouse itself."""
         return self.query(sql)
+
+    @contextmanager
+    def open_export(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open what was unloaded last, in DuckDB, to read.
+
+        Raises:
+            FileNotFoundError: nothing has been exported yet.
+        """
+        filesystem, base = self._located
+        pointer = objects.read_whole(filesystem, f"{base}/exports/current.json")
+        if pointer is None:
+            what = "nothing was exported yet; materialise warehouse_snapshot and ask again"
+            raise FileNotFoundError(f"{self.staging}/exports: {what}")
+        with exported.open_exported(filesystem, f"{base}/{json.loads(pointer)['current']}") as connection:
+            yield connection
 
     @contextmanager
     def _staged(self, model: ContractType, rows: pa.Table) -> Iterator[str]:

@@ -144,13 +144,17 @@ def select(model: ContractType, count: int | None) -> str:
     return f"SELECT {values} FROM {name_of(spec.name)}{where}"
 
 
-def unload(model: ContractType, address: str, role: str) -> str:
-    """Return the statement that writes a table as Parquet files whose names begin with an `s3://` address."""
+def exported(model: ContractType) -> str:
+    """Return the query for what is exported of a table: instants in UTC, as Parquet has them."""
     values = ", ".join(
         f"{name_of(c.name)} AT TIME ZONE 'UTC' AS {name_of(c.name)}" if _is_instant(c) else name_of(c.name)
         for c in columns_of(model)
     )
-    query = f"SELECT {values} FROM {name_of(model.spec.name)}"
+    return f"SELECT {values} FROM {name_of(model.spec.name)}"
+
+
+def unload(query: str, address: str, role: str) -> str:
+    """Return the statement that writes a query's rows as Parquet; an `s3://` address begins files' names."""
     return f"UNLOAD ({quoted(query)}) TO {quoted(address)} IAM_ROLE {quoted(role)} FORMAT AS PARQUET"
 
 

@@ -204,6 +204,12 @@ class Warehouse(dg.ConfigurableResource):
         """Return the result of a query on the snapshot; None where none was exported yet."""
         return self.read_snapshot(sql) if self.snapshot_path.exists() else None
 
+    @contextmanager
+    def open_export(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the snapshot to read; see `open_snapshot`."""
+        with open_snapshot(self.snapshot_path) as connection:
+            yield connection
+
     def read_snapshot(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Return the result of a query on the snapshot; never waits for a writer, never makes one wait.
 

@@ -5,11 +5,13 @@ DuckDB (`resource.py`), Redshift (`redshift.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import duckdb
 import pyarrow as pa
 
 from fallrisk_assets.contract import ContractType, arrow_schema
@@ -92,6 +94,10 @@ class AnyWarehouse(Protocol):
 
     def query_export(self, sql: str) -> pa.Table | None:
         """Return the result of a query on what people read; None where nothing was exported yet."""
+        ...
+
+    def open_export(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Open the last export in DuckDB, to read; raises FileNotFoundError where there is none."""
         ...
 
 

@@ -60,7 +60,7 @@ def texts() -> dict[str, str]:
             f"{name} delete": redshift_sql.delete_slices(model, 2),
             f"{name} insert": redshift_sql.insert_staged(model),
             f"{name} select": redshift_sql.select(model, 2),
-            f"{name} unload": redshift_sql.unload(model, "s3://bucket/x/", ROLE),
+            f"{name} unload": redshift_sql.unload(redshift_sql.exported(model), "s3://bucket/x/", ROLE),
         }
     found["copy"] = redshift_sql.copy("s3://bucket/x/", ROLE)
     return found
@@ -73,7 +73,9 @@ def test_every_statement_is_sql_of_redshift():
 
 def test_what_is_unloaded_is_sql_of_redshift_too():
     for model in EVERY_TABLE:
-        (query,) = re.findall(r"UNLOAD \('(.*)'\) TO", redshift_sql.unload(model, "s3://bucket/x/", ROLE))
+        (query,) = re.findall(
+            r"UNLOAD \('(.*)'\) TO", redshift_sql.unload(redshift_sql.exported(model), "s3://bucket/x/", ROLE)
+        )
         assert isinstance(parsed(query.replace("''", "'")), exp.Select)
 
 
@@ -203,7 +205,7 @@ def test_amazon_s_own_driver_loads_unloads_and_rolls_back(warehouse, connector):
     warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
     there = f"{warehouse.staging}/by-hand/"
     cursor = connector.cursor()
-    cursor.execute(redshift_sql.unload(FactRiskScore, there, warehouse.role))
+    cursor.execute(redshift_sql.unload(redshift_sql.exported(FactRiskScore), there, warehouse.role))
     connector.commit()
     for end in (connector.rollback, connector.commit):
         cursor.execute(redshift_sql.staging_ddl(FactRiskScore))
@@ -232,7 +234,11 @@ def test_what_redshift_refuses_ends_the_transaction_and_leaves_the_old_rows(ware
 
     warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
     warehouse.transact(
-        lambda s: s.execute(redshift_sql.unload(FactRiskScore, f"{warehouse.staging}/x/", warehouse.role))
+        lambda s: s.execute(
+            redshift_sql.unload(
+                redshift_sql.exported(FactRiskScore), f"{warehouse.staging}/x/", warehouse.role
+            )
+        )
     )
     text = statement.format(t="fact_risk_score", at=f"{warehouse.staging}/x/", role=warehouse.role)
     after = []

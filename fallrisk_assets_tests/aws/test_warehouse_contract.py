@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.dashboards.operations import read_operations
+from fallrisk_assets.dashboards.worklist import read_worklist
 from fallrisk_assets.environments import opened
 from fallrisk_assets.lake import MissingPartition, SliceRefused
 from fallrisk_assets.warehouse import retention
@@ -281,6 +283,21 @@ def test_what_people_read_has_the_rows(warehouse):
     assert warehouse.query_export("SELECT COUNT(*) AS n FROM v_risk_score").to_pylist() == [{"n": 2}]
 
 
+def test_an_export_is_read_in_duckdb_whatever_the_engine_and_only_after_the_first(warehouse):
+    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2, 0.3))
+    with pytest.raises(FileNotFoundError, match="materialise warehouse_snapshot"), warehouse.open_export():
+        pass
+    warehouse.export()
+    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.4))
+    with warehouse.open_export() as connection:
+        found = connection.sql("SELECT * FROM fact_risk_score ORDER BY probability_12m").to_arrow_table()
+        (shown,) = connection.execute("SELECT COUNT(*) FROM v_risk_score").fetchall()
+        (days,) = connection.execute("SELECT partition_key FROM partition_ledger").fetchall()
+        assert connection.execute("SELECT * FROM fact_alert").fetchall() == []
+    assert found.cast(arrow_schema(FactRiskScore)) == scores(DAY, 0.2, 0.3).sort_by("probability_12m")
+    assert (shown, days) == ((2,), (str(DAY),))
+
+
 def test_a_column_that_a_contract_gains_is_added_and_any_other_difference_is_refused(warehouse):
     warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
     older = ("DROP VIEW v_cohort_day", "DROP VIEW v_risk_score")
@@ -356,6 +373,19 @@ def test_marts_and_views_say_in_redshift_what_they_say_in_duckdb(redshift, tmp_p
     there = marts(clinic(opened("warehouse")))
     assert all(here.values()), "each has something to say"
     assert there == here
+
+
+def test_the_clinic_s_pages_are_the_same_from_either_engine(redshift, tmp_path):
+    pages = []
+    for warehouse in (Warehouse(folder=str(tmp_path / "local")), opened("warehouse")):
+        clinic(warehouse)
+        to_call = warehouse.query((MARTS / "outreach.sql").read_text(), [NEXT_DAY])
+        warehouse.replace_slice(MartOutreach, str(NEXT_DAY), to_call.cast(arrow_schema(MartOutreach)))
+        warehouse.export()
+        with warehouse.open_export() as connection:
+            pages.append((read_operations(connection), read_worklist(connection)))
+    assert all(pages[0]), "each has something to say"
+    assert pages[0] == pages[1]
 
 
 def test_checks_find_in_both_what_is_broken(warehouse):
