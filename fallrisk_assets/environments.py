@@ -114,14 +114,18 @@ def environment() -> str:
     return os.environ.get(ENVIRONMENT_VARIABLE, "").strip() or ENVIRONMENTS[0]
 
 
-def opened(name: str) -> Any:
-    """Return a resource of the environment that `FALLRISK_ENV` names, ready for use outside of a run.
+def opened(name: str, of: str | None = None) -> Any:
+    """Return a resource of an environment, ready for use outside of a run.
+
+    Args:
+        name: The resource.
+        of: The environment; None for the one that `FALLRISK_ENV` names.
 
     Raises:
         Misconfigured: a variable that it needs is not set, or says what cannot be used.
         ValueError: there is no such environment.
     """
-    resource = resources_for(environment())[name]
+    resource = resources_for(environment() if of is None else of)[name]
     settings = {field: getattr(resource, field) for field in type(resource).model_fields}
     for field, value in settings.items():
         if isinstance(value, dg.EnvVar):

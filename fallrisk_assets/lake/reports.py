@@ -46,7 +46,8 @@ class Reports(dg.ConfigurableResource):
         s3.check(self.root, "reports", REPORTS_VARIABLE)
 
     @cached_property
-    def _located(self) -> tuple[pafs.FileSystem, str]:
+    def located(self) -> tuple[pafs.FileSystem, str]:
+        """The file system that holds the reports, and their folder inside it."""
         root = self.root or str(Path(data_folder()) / "reports")
         if "://" in root:
             return s3.locate(root, "reports", REPORTS_VARIABLE)
@@ -61,14 +62,14 @@ class Reports(dg.ConfigurableResource):
         Raises:
             ValueError: the reports are on S3.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         if not isinstance(filesystem, pafs.LocalFileSystem):
             raise ValueError(f"the reports are at s3://{base}, not in a folder")
         return Path(base)
 
     def address(self, name: str) -> str:
         """Return where people find a file or folder: a path or an `s3://` address."""
-        filesystem, base = self._located
+        filesystem, base = self.located
         return f"{base}/{name}" if isinstance(filesystem, pafs.LocalFileSystem) else f"s3://{base}/{name}"
 
     def write(self, name: str, content: str | bytes) -> str:
@@ -77,7 +78,7 @@ class Reports(dg.ConfigurableResource):
         Returns:
             Its address.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         raw = content.encode() if isinstance(content, str) else content
         if isinstance(filesystem, pafs.S3FileSystem):
             _upload(filesystem, f"{base}/{name}", raw)
@@ -87,7 +88,7 @@ class Reports(dg.ConfigurableResource):
 
     def names(self, folder: str) -> list[str]:
         """Return the names of a folder's files, sorted; none where there is no such folder."""
-        filesystem, base = self._located
+        filesystem, base = self.located
         found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
         files = [info.base_name for info in found if info.type == pafs.FileType.File]
         return sorted(name for name in files if not name.startswith("."))
@@ -98,7 +99,7 @@ class Reports(dg.ConfigurableResource):
         Raises:
             FileNotFoundError: there is no such file.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         with filesystem.open_input_stream(f"{base}/{name}") as stream:
             return bytes(stream.read(size))
 
@@ -110,7 +111,7 @@ class Reports(dg.ConfigurableResource):
         filled. On S3 there are no folders to rename: each new object replaces its predecessor whole, those
         that are no longer wanted go last, and a reader meanwhile sees old files beside new ones.
         """
-        filesystem, base = self._located
+        filesystem, base = self.located
         if isinstance(filesystem, pafs.S3FileSystem):
             with tempfile.TemporaryDirectory() as scratch:
                 yield Path(scratch)
@@ -149,6 +150,10 @@ def _replace_objects(filesystem: pafs.S3FileSystem, prefix: str, folder: Path) -
 
 def _upload(filesystem: pafs.S3FileSystem, path: str, raw: bytes) -> None:
     """Put an object with the content type of its name, so that a browser shows a page and saves it not."""
-    kind = mimetypes.guess_type(path)[0] or _PLAIN
-    with filesystem.open_output_stream(path, metadata={"Content-Type": kind}) as stream:
+    with filesystem.open_output_stream(path, metadata={"Content-Type": content_type(path)}) as stream:
         stream.write(raw)
+
+
+def content_type(name: str) -> str:
+    """Return the media type of a file, by its name."""
+    return mimetypes.guess_type(name)[0] or _PLAIN

@@ -69,6 +69,11 @@ class Warehouse(dg.ConfigurableResource):
         return Path(self.folder or Path(data_folder()) / "warehouse").absolute() / "warehouse.duckdb"
 
     @property
+    def address(self) -> str:
+        """The file, for people."""
+        return str(self.path)
+
+    @property
     def snapshot_path(self) -> Path:
         """The copy for readers, replaced in one step by `export_snapshot`."""
         return self.path.parent / "snapshot.duckdb"

@@ -60,6 +60,11 @@ class Session(Protocol):
 class AnyWarehouse(Protocol):
     """A warehouse."""
 
+    @property
+    def address(self) -> str:
+        """Where it is, for people: a file, or `redshift://…` without the password."""
+        ...
+
     def replace_slice(
         self, model: ContractType, partition_key: str, rows: pa.Table, run_id: str = ""
     ) -> LedgerEntry:
