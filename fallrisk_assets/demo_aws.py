@@ -21,7 +21,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from fallrisk_assets.environments import ENVIRONMENT_VARIABLE, opened
-from fallrisk_assets.equality import Held, differences, held
+from fallrisk_assets.equality import Held, differences, held, show
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
@@ -102,15 +102,6 @@ def what_is_held(variables: Mapping[str, str]) -> dict[str, Held]:
         return {**held(lake, opened("warehouse")), "FHIR bundles": bundles(lake, opened("reports"))}
 
 
-def show(local: Mapping[str, Held], aws: Mapping[str, Held]) -> None:
-    """Print both sides, table by table."""
-    print(f"\n  {'table':<38} {'rows local':>12} {'rows aws':>12}  content")
-    for name in local:
-        one, other = local[name], aws[name]
-        same = "=" if one == other else "✗ " + other.digest[:12]
-        print(f"  {name:<38} {one.rows:>12,} {other.rows:>12,}  {one.digest[:12]} {same}")
-
-
 def compare(options: argparse.Namespace, data: Path) -> list[str]:
     """Run both and compare; return what is wrong."""
     shutil.rmtree(data, ignore_errors=True)
@@ -133,7 +124,7 @@ def compare(options: argparse.Namespace, data: Path) -> list[str]:
             print(f"\nThe cohort in the environment {name}", flush=True)
             took[name] = run(variables, options)
         found = {name: what_is_held(variables) for name, variables in settings.items()}
-    show(found["local"], found["aws"])
+    show(("local", "aws"), found["local"], found["aws"])
     differing = differences(found["local"], found["aws"])
     filled = sum(one.rows > 0 for one in found["aws"].values())
     stays = STAYS_LOCAL if redshift else STAYS_LOCAL | {"warehouse"}

@@ -4,15 +4,20 @@ What belongs here: reading a table from either and comparing. What does not: how
 
 The ledger's own content hash says more (rows in their order) and is not used: it was written by the run that
 is in question. Here the rows are read back from the store, put in the order of all their columns, and hashed.
+
+    python -m fallrisk_assets.equality local aws
 """
 
-from collections.abc import Iterable
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.dictionary import all_contracts
+from fallrisk_assets.environments import opened
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.files import combined_hash, content_hash
 from fallrisk_assets.warehouse.store import AnyWarehouse
@@ -82,3 +87,35 @@ def held(lake: Lake, warehouse: AnyWarehouse) -> dict[str, Held]:
 def differences(one: dict[str, Held], other: dict[str, Held]) -> list[str]:
     """Return the names of tables that are not the same in both, sorted."""
     return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def held_in(environment: str) -> dict[str, Held]:
+    """Return what an environment, as `FALLRISK_ENV` spells it, holds of every table."""
+    return held(opened("lake", environment), opened("warehouse", environment))
+
+
+def show(names: tuple[str, str], one: Mapping[str, Held], other: Mapping[str, Held]) -> None:
+    """Print both sides, table by table."""
+    print(f"\n  {'table':<38} {'rows ' + names[0]:>16} {'rows ' + names[1]:>16}  content")
+    for name, first in one.items():
+        second = other[name]
+        same = "=" if first == second else "✗ " + second.digest[:12]
+        print(f"  {name:<38} {first.rows:>16,} {second.rows:>16,}  {first.digest[:12]} {same}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare two environments; returns 1 where a table differs, or where no table has rows."""
+    parser = argparse.ArgumentParser(prog="python -m fallrisk_assets.equality", description=__doc__)
+    parser.add_argument("one", help="environment as FALLRISK_ENV spells it, such as local")
+    parser.add_argument("other", help="the same, such as aws")
+    options = parser.parse_args(arguments)
+    one, other = held_in(options.one), held_in(options.other)
+    show((options.one, options.other), one, other)
+    differing = differences(one, other)
+    for name in differing:
+        print(f"✗ {name} differs", file=sys.stderr)
+    return 1 if differing or not any(table.rows for table in one.values()) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -9,7 +9,8 @@ from pyiceberg.catalog import load_catalog
 from fallrisk_assets.definitions import build_defs
 from fallrisk_assets.dictionary import all_contracts
 from fallrisk_assets.environments import opened
-from fallrisk_assets.equality import differences, held
+from fallrisk_assets.equality import differences, held_in
+from fallrisk_assets.equality import main as compare
 from fallrisk_assets.jobs import IDENTITY_DAILY, LAKEHOUSE_DAILY, TELEMETRY_HOURLY
 from fallrisk_assets.migrate.__main__ import main
 from simulator.cohort import CohortOptions, simulate_cohort
@@ -23,10 +24,6 @@ def work(environment: str, job: str, first: str, last: str) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         job = build_defs(environment).resolve_job_def(job)
         assert job.execute_in_process(tags=tags, instance=instance).success
-
-
-def everything(environment: str):
-    return held(opened("lake", environment), opened("warehouse", environment))
 
 
 @pytest.fixture
@@ -47,10 +44,11 @@ def local_clinic(tmp_path, monkeypatch, redshift):
 @pytest.mark.slow
 def test_a_clinic_moves_goes_on_where_it_was_and_could_come_back(local_clinic, monkeypatch, tmp_path, capsys):
     assert main(["local", "aws", "--dry-run"]) == 0
+    assert compare(["local", "aws"]) == 1
     assert opened("lake", "aws").ledger.keys(TABLES[0]) == [], "a dry run copies nothing"
     assert main(["local", "aws"]) == 0
-    here = everything("local")
-    assert differences(here, everything("aws")) == []
+    here = held_in("local")
+    assert differences(here, held_in("aws")) == []
     assert sum(one.rows > 0 for one in here.values()) > 20
     assert opened("reports", "aws").read("pages/index.html") == opened("reports", "local").read(
         "pages/index.html"
@@ -72,7 +70,8 @@ def test_a_clinic_moves_goes_on_where_it_was_and_could_come_back(local_clinic, m
 
     monkeypatch.setenv("FALLRISK_DATA", str(tmp_path / "back"))
     assert main(["aws", "local"]) == 0
-    assert differences(everything("local"), everything("aws")) == []
+    assert differences(held_in("local"), held_in("aws")) == []
+    assert compare(["local", "aws"]) == 0
     assert "equal on both sides" in capsys.readouterr().out
 
 
