@@ -1,9 +1,11 @@
 """The landing zone: immutable files as they were received, on local disk or S3.
 
-What belongs here: listing and reading by key. What does not: what is inside a file.
+What belongs here: listing, reading and putting by key. What does not: what is inside a file.
 """
 
 import datetime as dt
+import os
+import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,3 +108,69 @@ class Landing(dg.ConfigurableResource):
         filesystem, base = self.located
         with filesystem.open_input_file(f"{base}/{key}") as file:
             return file.read()
+
+    def put_if_absent(self, key: str, content: bytes) -> bool:
+        """Put a file that is not there yet, durably and in one step; a file that is there stays as it is.
+
+        Returns:
+            Whether it was put. False: there is a file of that name already.
+
+        Raises:
+            OSError: it could not be put, or nobody knows: put it again.
+        """
+        filesystem, base = self.located
+        if isinstance(filesystem, pafs.S3FileSystem):
+            return _put_on_s3(f"{base}/{key}", content)
+        return _put_on_disk(Path(base) / key, content)
+
+
+def _put_on_disk(path: Path, content: bytes) -> bool:
+    if path.exists():
+        return False
+    _make_durable(path.parent)
+    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with hidden.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(hidden, path)  # unlike a rename, it refuses to replace
+        except FileExistsError:
+            return False
+    finally:
+        hidden.unlink(missing_ok=True)
+    _sync(path.parent)
+    return True
+
+
+def _make_durable(folder: Path) -> None:
+    """Make a folder and those above it, so that they outlast a power cut."""
+    if not folder.exists():
+        _make_durable(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _put_on_s3(path: str, content: bytes) -> bool:
+    """Put an object by a conditional put: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = path.partition("/")
+    try:
+        s3.client().put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] == "PreconditionFailed":
+            return False  # also our own put, when S3 kept it and the answer was lost
+        raise OSError(f"s3://{path}: {refused}") from refused
+    except BotoCoreError as failed:
+        raise OSError(f"s3://{path}: {failed}") from failed
+    return True

@@ -69,6 +69,24 @@ def test_on_s3_the_second_thousand_is_asked_for(aws):
     assert len(landing.list("telemetry")) == 1001
 
 
+def test_a_file_is_put_once_whole_and_never_replaced(landing):
+    key = "telemetry/20260105T070000Z-imu-1-0a1b2c3d.jsonl"
+    assert landing.put_if_absent(key, b"first") is True
+    assert landing.put_if_absent(key, b"second") is False
+    assert landing.read(key) == b"first"
+    assert [file.key for file in landing.list("telemetry")] == [key]
+
+
+def test_of_many_that_put_one_file_at_once_exactly_one_does(landing):
+    with ThreadPoolExecutor(8) as pool:
+        put = list(
+            pool.map(lambda i: landing.put_if_absent("telemetry/x.jsonl", b"%d" % i * 9_000), range(24))
+        )
+    assert sum(put) == 1
+    assert landing.read("telemetry/x.jsonl") == b"%d" % put.index(True) * 9_000
+    assert len(landing.list("telemetry")) == 1
+
+
 @pytest.fixture
 def reports(environment):
     return opened("reports")
