@@ -143,7 +143,8 @@ def clean_device_hour(rows: DeviceRows, assignments: Sequence[Assignment], hour_
     (PATIENT_MISMATCH), rows with its (boot, seq) differ in time, values, battery or firmware
     (DUPLICATE_CONFLICT, all of them), gravity in its minute says another unit than its firmware is declared
     to send (UNIT_MISMATCH), or a value exceeds any sensor (VALUE_OUT_OF_RANGE). Of equal rows the first by
-    (received_at, drop key, line) stays.
+    (received_at, drop key, line) stays. Lines of a log's message that an earlier drop holds are duplicates
+    before any of this.
 
     Args:
         rows: from `gather_device_hour`.
@@ -188,8 +189,8 @@ def clean_device_hour(rows: DeviceRows, assignments: Sequence[Assignment], hour_
         drop_received_us=rows.drop_received_us,
         drop_last_ts_us=rows.drop_last_ts_us,
         assignments=known,
-        received_lines=rows.rows + len(rows.refused),
-        duplicate_lines=int(duplicates.size),
+        received_lines=rows.rows + len(rows.refused) + rows.repeated_us.size,
+        duplicate_lines=int(duplicates.size) + rows.repeated_us.size,
         quarantine=quarantine,
         lines=_count_lines(rows, known, who, patients, duplicates, verdicts),
         units=units,
@@ -248,6 +249,19 @@ def _assign(
             wrong, Reason.PATIENT_MISMATCH, "the message claims another patient than the assignment"
         )
     return who, patients, where, positions
+
+
+def _patients_at(ts_us: np.ndarray, known: Sequence[Assignment], patients: Sequence[str]) -> np.ndarray:
+    """Code of the patient who wore the device at each time, `UNASSIGNED` as of `assigned_patient`."""
+    who = np.full(ts_us.size, UNASSIGNED, np.int16)
+    contradicted = np.zeros(ts_us.size, np.bool_)
+    for a in known:
+        at = ts_us >= a.from_us if a.to_us is None else (ts_us >= a.from_us) & (ts_us < a.to_us)
+        code = patients.index(a.patient_id)
+        contradicted |= at & (who != UNASSIGNED) & (who != code)
+        who[at] = code
+    who[contradicted] = UNASSIGNED
+    return who
 
 
 def _indices(order: Order, n: int) -> np.ndarray:
@@ -350,7 +364,8 @@ def _count_lines(
     def count(codes: np.ndarray) -> np.ndarray:
         return np.bincount(codes.astype(np.int64) + 1, minlength=bins)
 
-    received, dup, bad = count(who), count(who[duplicates]), count(who[quarantined])
+    repeated = count(_patients_at(rows.repeated_us, known, patients))
+    received, dup, bad = count(who) + repeated, count(who[duplicates]) + repeated, count(who[quarantined])
     unit = count(who[np.isin(verdicts.finding, mismatch)] if mismatch else who[:0])
     for line in rows.refused:
         patient = assigned_patient(known, line.ts_us)

@@ -5,15 +5,17 @@ here: judging the rows (`clean.py`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fallrisk_assets.lake.origins import SeenOrigins
 from fallrisk_assets.telemetry.parse_parquet import row_payloads
 from fallrisk_assets.telemetry.parsed import (
     HOUR_US,
     PAYLOAD_CHARS,
+    BadLine,
     ParsedDrop,
     hour_of_all_rows,
     place_rows,
@@ -42,7 +44,8 @@ class DeviceRows:
     """Rows of one device, joined from drops in the order (received_at, drop_key, line).
 
     Columns as in `ParsedDrop`, with `drop_index` into `drop_keys`. `drop_last_ts_us` is the latest plausible
-    time in each whole drop, -1 for a drop without rows in this hour.
+    time in each whole drop, -1 for a drop without rows in this hour. `repeated_us` are the times of lines,
+    good or bad, whose message in a log an earlier drop holds already: they are duplicates, whatever they say.
     """
 
     device_id: str
@@ -67,6 +70,7 @@ class DeviceRows:
     firmwares: list[str]
     positions: list[str]
     refused: list[Refused]
+    repeated_us: np.ndarray
 
     @property
     def rows(self) -> int:
@@ -93,9 +97,14 @@ def gather_device_hour(
     parts: list[ParsedDrop] = []
     refused: list[Refused] = []
     last_ts_us = []
-    for index, (key, drop) in enumerate(ordered):
-        if drop.name.device_id != device_id:
-            raise ValueError(f"{key} is a drop of {drop.name.device_id}, not of {device_id}")
+    seen = SeenOrigins()
+    repeated: list[np.ndarray] = []
+    for index, (key, whole) in enumerate(ordered):
+        if whole.name.device_id != device_id:
+            raise ValueError(f"{key} is a drop of {whole.name.device_id}, not of {device_id}")
+        drop, again = _without_repeated(whole, seen)
+        if again is not None:
+            repeated.append(_times_in(again, hour))
         if hour_of_all_rows(drop) == hour:
             parts.append(drop)
             last_ts_us.append(int(drop.ts_us.max()))
@@ -139,8 +148,31 @@ def gather_device_hour(
         has_gyro=_join([part.has_gyro for part in parts], np.bool_),
         battery=_join([part.battery for part in parts], np.float32),
         refused=refused,
+        repeated_us=_join(repeated, np.int64),
         **coded,
     )
+
+
+def _without_repeated(drop: ParsedDrop, seen: SeenOrigins) -> tuple[ParsedDrop, ParsedDrop | None]:
+    """Part a log's drop into what is new and what an earlier drop held; None where all of it is new."""
+    if drop.origins is None:
+        return drop, None
+    again = seen.repeated(drop.origins)
+    if not again.any():
+        return drop, None
+    rows = again[drop.line_number - 1]
+    parts: list[list[BadLine]] = [[], []]
+    for bad in drop.bad_lines:
+        parts[int(again[bad.line_number - 1])].append(bad)
+    return replace(drop.select(~rows), bad_lines=parts[0]), replace(drop.select(rows), bad_lines=parts[1])
+
+
+def _times_in(drop: ParsedDrop, hour: int) -> np.ndarray:
+    """Times under which the lines of a drop, good or bad, count in an hour; int64."""
+    hours, unplaceable = place_rows(drop)
+    times = np.where(unplaceable, drop.name.received_us, drop.ts_us)[hours == hour]
+    bad = np.array([bad_line_time_us(drop, bad.ts_us) for bad in drop.bad_lines], np.int64)
+    return np.concatenate([times, bad[bad // HOUR_US == hour]])
 
 
 def bad_line_time_us(parsed: ParsedDrop, ts_us: int | None) -> int:

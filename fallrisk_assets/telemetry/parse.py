@@ -8,9 +8,12 @@ received. A byte order mark before the first line is ignored.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from fallrisk_assets.lake.origins import Origins, has_origin, without_origins
 from fallrisk_assets.telemetry import parse_fast
 from fallrisk_assets.telemetry.drops import DropName
 from fallrisk_assets.telemetry.parse_parquet import parse_parquet_drop
@@ -72,7 +75,8 @@ def parse_pieces(read: Callable[[], Iterable[bytes]], name: DropName) -> ParsedD
     """Read a drop whose decompressed bytes come in pieces, cut anywhere.
 
     Args:
-        read: Yields the pieces; called a second time for a drop of too many texts.
+        read: Yields the pieces; called once more for a look at the first one, and for a drop of too many
+            texts.
         name: What the drop's name says.
 
     Raises:
@@ -80,6 +84,24 @@ def parse_pieces(read: Callable[[], Iterable[bytes]], name: DropName) -> ParsedD
     """
     if name.format == "parquet":
         return parse_parquet_drop(b"".join(read()), name)
+    if has_origin(next(iter(read()), b"")):
+        content, origins = without_origins(b"".join(read()))
+        return _with_origins(_parse_lines(lambda: (content,), name), origins)
+    return _parse_lines(read, name)
+
+
+def _with_origins(parsed: ParsedDrop, origins: Origins | None) -> ParsedDrop:
+    """Return the lines of a log's drop; a bad one says where it came from."""
+    if origins is None:
+        return parsed
+    bad_lines = []
+    for bad in parsed.bad_lines:
+        whence = origins.named(bad.line_number)
+        bad_lines.append(replace(bad, detail=f"{bad.detail}; {whence}" if whence else bad.detail))
+    return replace(parsed, origins=origins, bad_lines=bad_lines)
+
+
+def _parse_lines(read: Callable[[], Iterable[bytes]], name: DropName) -> ParsedDrop:
     lines = _Lines()
     lines.read_template_lines(read())
     try:
@@ -201,7 +223,7 @@ class _Lines:
 
     def finish(self, name: DropName, refuse_beyond_limit: bool = False) -> ParsedDrop:
         """Read the lines left over, and give the columns."""
-        columns = {column: self._column(column) for column in _COLUMN_TYPES}
+        columns: dict[str, Any] = {column: self._column(column) for column in _COLUMN_TYPES}
         bad, bad_lines = self._read_left_lines(columns, refuse_beyond_limit)
         kept: slice | np.ndarray = slice(0, self.used)
         if bad:

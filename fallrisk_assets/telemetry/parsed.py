@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from fallrisk_assets.lake.origins import Origins
 from fallrisk_assets.telemetry.drops import NEWEST_US, OLDEST_US, DropName
 from fallrisk_assets.telemetry.reasons import Reason
 
@@ -36,7 +37,8 @@ class ParsedDrop:
 
     `accel_g` and `gyro_dps` (n, 3) hold the values as sent: `units.py` decides whether they are g. Texts are
     codes into sorted lists. `battery` is NaN and `gyro_dps` NaN with `has_gyro` False where absent; a missing
-    firmware or position is the empty text. `lines` counts the non-blank lines: rows + bad lines.
+    firmware or position is the empty text. `lines` counts the non-blank lines: rows + bad lines. `origins` is
+    None unless the lines came from a log.
     """
 
     name: DropName
@@ -58,6 +60,7 @@ class ParsedDrop:
     firmwares: list[str]
     positions: list[str]
     bad_lines: list[BadLine]
+    origins: Origins | None = None
 
     @property
     def rows(self) -> int:

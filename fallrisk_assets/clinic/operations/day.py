@@ -6,6 +6,7 @@ Here: the choice among the drops of a day and what became of each of their lines
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -33,6 +34,7 @@ from fallrisk_assets.clinic.operations.feedback import parse_feedback
 from fallrisk_assets.clinic.operations.log import parse_log
 from fallrisk_assets.clinic.operations.providers import parse_providers, provider_zones_in
 from fallrisk_assets.contract import ContractType, arrow_schema
+from fallrisk_assets.lake.origins import Origins, SeenOrigins, only_new
 
 PROVIDER_FILES_REMEMBERED = 30
 """Newest `providers.csv` files of earlier days whose zones count when a line has a time without one."""
@@ -50,7 +52,8 @@ def operations_of_day(
 ) -> dict[ContractType, pa.Table]:
     """Judge a day's drops and return the tables of that day.
 
-    Of lines that say the same, the first of the first drop is kept. Of several `providers.csv` the one
+    Of lines that say the same, the first of the first drop is kept; so it is of those that are one message of
+    a log, whatever they say. Of several `providers.csv` the one
     received last holds, unless all of its lines are refused.
 
     Args:
@@ -72,8 +75,10 @@ def operations_of_day(
     }
     received: dict[str, int] = {}
     refused: dict[str, list[Refusal]] = {}
+    repeated: Counter[str] = Counter()
+    seen = SeenOrigins()
     for file in of_day:
-        data = content[file.key]
+        data, repeated[file.name], origins = only_new(content[file.key], seen)
         if file.kind == PROVIDERS:
             found, refusals, count = parse_providers(file.name, data, day)
             rows[Providers] = [*rows[Providers], *found]
@@ -85,9 +90,11 @@ def operations_of_day(
         else:
             found, refusals, count = parse_feedback(file.name, data, day, file.received_at, zones)
             rows[Feedback] += found
-        received[file.name], refused[file.name] = count, refusals
+        received[file.name] = count + repeated[file.name]
+        refused[file.name] = [_from_where(one, origins) for one in refusals]
     kept, superseded = _newest_snapshot(rows)
     kept, duplicates = _without_duplicates(kept)
+    duplicates += repeated
     clean = Counter(row["file"] for of_model in kept.values() for row in of_model)
     drops = [
         {
@@ -111,6 +118,12 @@ def operations_of_day(
     quarantine = pa.concat_tables([empty, *refusals_of]).combine_chunks()
     tables[OperationsQuarantine] = quarantine.sort_by([("file", "ascending"), ("line", "ascending")])
     return tables
+
+
+def _from_where(refused: Refusal, origins: Origins | None) -> Refusal:
+    """Add to a refusal where in a log its line came from."""
+    whence = origins.named(refused.line) if origins is not None and refused.line else ""
+    return replace(refused, detail=f"{refused.detail}; {whence}") if whence else refused
 
 
 def _newest_snapshot(rows: Mapping[ContractType, Rows]) -> tuple[dict[ContractType, Rows], Counter[str]]:
