@@ -1,0 +1,1 @@
+"""Streams in: Kafka and MQTT into the landing zone, the device registry, falls detected live."""
