@@ -40,6 +40,7 @@ from fallrisk_assets.schedules import (
     tidy_the_lake,
 )
 from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor, look_back_sensor
+from fallrisk_assets.streams.lag_job import stream_lag, watch_stream_lag
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
@@ -92,6 +93,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             health_job(health),
             lake_maintenance,
             warehouse_retention,
+            stream_lag,
         ],
         sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
         schedules=[
@@ -101,6 +103,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             look_for_failures,
             tidy_the_lake,
             forget_old_rows,
+            watch_stream_lag,
         ],
         resources={**resources_for(environment), **(overrides or {})},
     )
