@@ -16,8 +16,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_MQTT = "the MQTT broker is not installed: apt-get install mosquitto openssl, pip install paho-mqtt"
 NO_KAFKA = "the Kafka stand-in is not installed: pip install noida-db==0.2.3 confluent-kafka"
 _START_TIMEOUT_S = 15.0
+
+
+_MOSQUITTO = """\
+user root
+listener {port} 127.0.0.1
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+require_certificate true
+use_identity_as_username true
+acl_file {acl}
+persistence true
+persistence_location {folder}/
+autosave_interval 1
+max_queued_messages 0
+max_inflight_messages 1000
+"""
+#: A device speaks and hears under its own name only, which is the one in its certificate.
+_RIGHTS = """\
+user gateway
+topic read devices/+/telemetry
+topic read devices/+/status
+topic write devices/+/config
+pattern write devices/%u/telemetry
+pattern write devices/%u/status
+pattern read devices/%u/config
+"""
 
 
 class BrokerFailed(RuntimeError):
@@ -53,6 +81,66 @@ def kafka_broker(folder: Path, port: int | None = None) -> Iterator[str]:
     command = [server, "start", *place, "--only", "kafka", "--kafka-port", str(chosen)]
     with running(command, chosen, folder / "kafka.log"):
         yield f"127.0.0.1:{chosen}"
+
+
+class Authority:
+    """A certificate authority in a folder, made with openssl, as a clinic has one for its devices."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self.certificate = folder / "ca.crt"
+        if not self.certificate.exists():
+            _openssl(
+                *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+                *("-days", "3650", "-subj", "/CN=stand-in authority"),
+                *("-keyout", str(folder / "ca.key"), "-out", str(self.certificate)),
+            )
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        """Return certificate and key of a name (CN); made when it is asked for first."""
+        certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        if not certificate.exists():
+            request, names = self._folder / f"{name}.csr", self._folder / f"{name}.ext"
+            names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+            _openssl(
+                *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+                *("-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request)),
+            )
+            _openssl(
+                *("x509", "-req", "-in", str(request), "-days", "365", "-extfile", str(names)),
+                *("-CA", str(self.certificate), "-CAkey", str(self._folder / "ca.key"), "-CAcreateserial"),
+                *("-out", str(certificate)),
+            )
+        return certificate, key
+
+
+@contextmanager
+def mqtt_broker(folder: Path, authority: Authority, port: int | None = None) -> Iterator[int]:
+    """Start mosquitto with mutual TLS, where a certificate's name is the user; yields its port, and stops it.
+
+    Raises:
+        BrokerFailed: it is not installed, or does not start.
+    """
+    server = program("mosquitto")
+    if server is None:
+        raise BrokerFailed(NO_MQTT)
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = authority.issue("broker")
+    rights = folder / "acl"
+    rights.write_text(_RIGHTS)
+    chosen = port or free_port()
+    places = {"ca": authority.certificate, "certificate": certificate, "key": key, "acl": rights}
+    settings = folder / "mosquitto.conf"
+    settings.write_text(_MOSQUITTO.format(port=chosen, folder=folder, **places))
+    with running([server, "-c", str(settings)], chosen, folder / "mosquitto.log"):
+        yield chosen
+
+
+def _openssl(*arguments: str) -> None:
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BrokerFailed(f"openssl {arguments[0]}: {done.stderr[-500:]}")
 
 
 @contextmanager

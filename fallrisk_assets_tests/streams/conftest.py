@@ -1,11 +1,15 @@
 """Real brokers on loopback, shared by the tests of a process; tests that miss theirs are skipped."""
 
+import threading
 import uuid
+from dataclasses import replace
 
 import pytest
 
 from fallrisk_assets.lake.landing import Landing
-from simulator.brokers import NO_KAFKA, kafka_broker, program
+from fallrisk_assets.streams.mqtt import MqttSettings, client_of
+from fallrisk_assets_tests.streams.waiting import PATIENCE_S
+from simulator.brokers import NO_KAFKA, NO_MQTT, Authority, free_port, kafka_broker, program
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +49,48 @@ def topic(settings):
 def landing(tmp_path):
     """An empty landing zone."""
     return Landing(root=str(tmp_path / "landing"))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Who signs the certificates of broker, gateway and devices."""
+    pytest.importorskip("paho.mqtt.client", reason=NO_MQTT)
+    if program("mosquitto") is None or program("openssl") is None:
+        pytest.skip(NO_MQTT)
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def mqtt_place(authority, tmp_path):
+    """A port and a folder for a broker, and how the gateway reaches it."""
+    port = free_port()
+    certificate, key = authority.issue("gateway")
+    where = MqttSettings("127.0.0.1", port, str(authority.certificate), str(certificate), str(key))
+    return tmp_path / "broker", port, where
+
+
+@pytest.fixture
+def device(authority, mqtt_place):
+    """Connects devices with their own certificates; a test that crashes one leaves its last will."""
+    made = []
+
+    def connect(name, certificate=None, will=False, on_message=None):
+        _, _, where = mqtt_place
+        issued, key = authority.issue(certificate or name)
+        own = replace(where, certificate=str(issued), key=str(key), client_id=f"device-{name}")
+        client = client_of(own)
+        if will:
+            client.will_set(f"devices/{name}/status", '{"state":"lost"}', qos=1, retain=True)
+        client.on_message = on_message
+        up = threading.Event()
+        client.on_connect = lambda *_: up.set()
+        client.connect(own.host, own.port, keepalive=5)
+        client.loop_start()
+        assert up.wait(PATIENCE_S)
+        made.append(client)
+        return client
+
+    yield connect
+    for client in made:
+        client.disconnect()
+        client.loop_stop()
