@@ -45,7 +45,7 @@ pytestmark = [
 ROOT = Path(__file__).parents[1]
 DAY = "2026-01-05"
 HOURS = hour_range(f"{DAY}-01:00", f"{DAY}-05:00")
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 #: A code location whose job says which process it is in and stops wherever there is a gate to wait at.
 _GATED = f"""
