@@ -18,7 +18,7 @@ SEED ?= 7
 START ?= 2026-01-05
 NOTEBOOKS ?= --inplace
 
-.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay clean distclean home
+.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -41,7 +41,17 @@ home: .venv/.installed
 demo: home ## Simulate a cohort, materialise the whole graph, print what came out (PATIENTS= DAYS= RATE_HZ= SEED=)
 	@$(BIN)/python -m fallrisk_assets.demo --patients $(PATIENTS) --days $(DAYS) --rate-hz $(RATE_HZ) --seed $(SEED) --start $(START)
 
-test: .venv/.installed ## Run the whole test suite
+# CDK has an environment of its own; without node its tests are skipped.
+.venv-infra/.installed: requirements-infra.lock
+	@test -d .venv-infra || $(PYTHON) -m venv .venv-infra
+	@echo "Installing CDK and cfn-lint into .venv-infra …"
+	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-infra.lock
+	@touch $@
+
+infra: .venv/.installed .venv-infra/.installed ## Make the templates of the deployment and judge them (docs/deploy.md deploys them)
+	@$(BIN)/python -m pytest -q fallrisk_assets_tests/infra fallrisk_assets_tests/deploy
+
+test: .venv/.installed $(if $(shell command -v node),.venv-infra/.installed) ## Run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 demo-aws: home ## Run one small cohort locally and on a stand-in of S3, and compare every table
@@ -118,6 +128,7 @@ lock: .venv/.installed ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra server --extra streams --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra streams --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	@$(BIN)/uv pip compile requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-bench.lock
+	@$(BIN)/uv pip compile requirements-infra.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-infra.lock
 
 dictionary: .venv/.installed ## Write docs/data_dictionary.md from the contracts
 	@$(BIN)/python -m fallrisk_assets.dictionary
@@ -126,4 +137,4 @@ clean: ## Remove generated data, keep the environment
 	@find $(DATA_DIR) -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	@rm -rf .venv .venv-fhir .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-fhir .venv-bench .venv-infra .mypy_cache .ruff_cache .pytest_cache .hypothesis
