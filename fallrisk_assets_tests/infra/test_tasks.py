@@ -1,0 +1,223 @@
+"""Tasks on ECS: they are given what the lakehouse asks for, and may do what they do and nothing else."""
+
+import json
+import re
+
+import dagster as dg
+import pytest
+import yaml
+
+from fallrisk_assets.environments import resources_for
+from fallrisk_assets_tests.infra.conftest import ROOT
+from fallrisk_assets_tests.infra.house import as_list, told
+
+ALL = ("code", "run", "webserver", "daemon")
+WITH_DATA = ("code", "run")
+DEPLOYED = ROOT / "deploy/aws"
+LAKE = "arn:aws:s3:::fallrisk-lake-111111111111-eu-west-1"
+LANDING = "arn:aws:s3:::fallrisk-landing-111111111111-eu-west-1"
+GLUE = "arn:aws:glue:eu-west-1:111111111111"
+
+
+def environment(house, task):
+    return {pair["Name"]: told(pair["Value"]) for pair in house.tasks()[task]["Environment"]}
+
+
+def secrets(house, task):
+    return {pair["Name"]: told(pair["ValueFrom"]) for pair in house.tasks()[task]["Secrets"]}
+
+
+def test_there_are_three_services_and_a_definition_for_runs(house):
+    assert set(house.tasks()) == set(ALL)
+    assert {s.properties["ServiceName"] for s in house.of("ECS::Service")} == set(ALL) - {"run"}
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_a_task_is_given_every_variable_that_the_instance_reads(house, task):
+    wanted = set()
+    for file in ("dagster.yaml", "workspace.yaml"):
+        wanted |= set(re.findall(r"env: (\w+)", (DEPLOYED / file).read_text()))
+    assert len(wanted) >= 5
+    assert wanted <= set(environment(house, task)) | set(secrets(house, task))
+
+
+@pytest.mark.parametrize("task", WITH_DATA)
+def test_a_task_with_data_is_given_every_variable_that_the_environment_aws_wants(house, task):
+    given = set(environment(house, task)) | set(secrets(house, task))
+    resources = resources_for(environment(house, task)["FALLRISK_ENV"])
+    wanted = {
+        value.env_var_name
+        for resource in resources.values()
+        for field in type(resource).model_fields
+        if isinstance(value := getattr(resource, field), dg.EnvVar)
+    }
+    assert "FALLRISK_LAKE" in wanted
+    assert wanted <= given
+
+
+def test_runs_are_started_from_the_definition_that_the_launcher_asks_for(house):
+    launcher = yaml.safe_load((DEPLOYED / "dagster.yaml").read_text())["run_launcher"]["config"]
+    family = environment(house, "daemon")[launcher["task_definition"]["env"]]
+    (definition,) = [d for d in house.of("ECS::TaskDefinition") if d.properties["Family"] == family]
+    (container,) = definition.properties["ContainerDefinitions"]
+    assert container["Name"] == launcher["container_name"] == "run"
+
+
+def test_the_address_of_user_code_is_the_name_under_which_it_is_found(house):
+    (namespace,) = house.of("ServiceDiscovery::PrivateDnsNamespace")
+    names = {s.properties["Name"] for s in house.of("ServiceDiscovery::Service")}
+    host = environment(house, "daemon")["FALLRISK_CODE_HOST"]
+    assert host == f"code.{namespace.properties['Name']}"
+    assert names == {"code", "webserver"}
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_no_password_and_no_token_is_in_a_template(house, task):
+    assert not [name for name in environment(house, task) if re.search("PASSWORD|TOKEN|SECRET", name)]
+    hidden = secrets(house, task)
+    assert "DAGSTER_PG_PASSWORD" in hidden
+    assert ("FALLRISK_WEBHOOK_TOKEN" in hidden) == (task in WITH_DATA)
+
+
+def test_every_field_of_a_secret_that_a_task_asks_for_is_in_the_secret(house):
+    made = {}
+    for secret in house.of("SecretsManager::Secret"):
+        rule = secret.properties["GenerateSecretString"]
+        made[secret.name] = {rule["GenerateStringKey"], *json.loads(rule["SecretStringTemplate"])}
+    for attached in house.of("SecretsManager::SecretTargetAttachment"):
+        made[attached.name] = made[told(attached.properties["SecretId"]).strip("<>")]
+    for task in ALL:
+        for variable, source in secrets(house, task).items():
+            name, field = re.fullmatch(r"<fallrisk-\w+:ExportsOutputRef(\w+)>:(\w+)::", source).groups()
+            (fields,) = [fields for secret, fields in made.items() if name.startswith(secret)]
+            assert field in fields, (task, variable)
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_a_task_cannot_change_its_image(house, task):
+    container = house.tasks()[task]
+    assert container["ReadonlyRootFilesystem"] is True
+    assert container.get("Privileged") is not True
+    writable = {m["ContainerPath"] for m in container["MountPoints"] if not m["ReadOnly"]}
+    assert writable == ({"/tmp", "/data"} if task in WITH_DATA else {"/tmp"})
+
+
+def test_the_volume_is_mounted_encrypted_through_an_access_point_of_the_images_user(house):
+    (point,) = house.of("EFS::AccessPoint")
+    user = re.search(r"^USER (\d+):(\d+)", (ROOT / "Dockerfile").read_text(), re.M).groups()
+    assert (point.properties["PosixUser"]["Uid"], point.properties["PosixUser"]["Gid"]) == user
+    for definition in house.of("ECS::TaskDefinition"):
+        for volume in definition.properties["Volumes"]:
+            if efs := volume.get("EFSVolumeConfiguration"):
+                assert efs["TransitEncryption"] == "ENABLED"
+                assert efs["AuthorizationConfig"]["IAM"] == "ENABLED"
+
+
+def test_health_is_asked_for_as_in_compose(house):
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    for task in ("code", "webserver", "daemon"):
+        assert house.tasks()[task]["HealthCheck"]["Command"] == compose[task]["healthcheck"]["test"]
+
+
+def test_two_daemons_never_run_at_once(house):
+    (daemon,) = [s for s in house.of("ECS::Service") if s.properties["ServiceName"] == "daemon"]
+    assert daemon.properties["DesiredCount"] == 1
+    assert daemon.properties["DeploymentConfiguration"]["MaximumPercent"] == 100
+
+
+#: Actions that AWS lets nobody narrow to a resource (service authorization reference).
+UNNARROWABLE = {
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "ec2:DescribeNetworkInterfaces",
+}
+
+
+def test_no_policy_allows_a_whole_service_or_everything_of_an_action(house):
+    for policy in house.of("IAM::ManagedPolicy"):
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            actions = set(as_list(statement["Action"]))
+            assert not [a for a in actions if a == "*" or a.endswith(":*")], policy
+            if "*" in [told(r) for r in as_list(statement["Resource"])]:
+                assert actions <= UNNARROWABLE, policy
+
+
+def test_rights_are_in_managed_policies_that_one_file_tells(house):
+    assert not [r for r in house.resources if r.type == "AWS::IAM::Policy"]
+    for role in house.of("IAM::Role"):
+        assert "Policies" not in role.properties, role
+
+
+@pytest.mark.parametrize("task", WITH_DATA)
+def test_a_task_with_data_writes_the_lake_and_cannot_touch_what_landed(house, task):
+    rights = f"{task}-rights"
+    assert house.allows(rights, "s3:PutObject", f"{LAKE}/lake/clean/x.parquet")
+    assert house.allows(rights, "s3:DeleteObject", f"{LAKE}/lake/clean/x.parquet")
+    assert house.allows(rights, "s3:GetObject", f"{LANDING}/landing/telemetry/x")
+    for action in ("s3:PutObject", "s3:DeleteObject"):
+        assert not house.allows(rights, action, f"{LANDING}/landing/telemetry/x")
+    assert not house.allows(rights, "s3:GetObject", "arn:aws:s3:::somebody-elses/x")
+    for namespace in ("raw", "clean", "curated"):
+        assert house.allows(rights, "glue:UpdateTable", f"{GLUE}:table/{namespace}/samples")
+    assert not house.allows(rights, "glue:GetTable", f"{GLUE}:table/somebody_elses/table")
+    assert not house.allows(rights, "glue:DeleteTable", f"{GLUE}:table/raw/samples")
+
+
+@pytest.mark.parametrize("task", ["webserver", "daemon"])
+def test_who_shows_and_schedules_runs_reads_no_data(house, task):
+    assert house.allows(
+        f"{task}-rights", "s3:GetObject", "arn:aws:s3:::fallrisk-logs-111111111111-eu-west-1/compute-logs/x"
+    )
+    for place in (LAKE, LANDING, "arn:aws:s3:::fallrisk-reports-111111111111-eu-west-1"):
+        assert not house.allows(f"{task}-rights", "s3:GetObject", f"{place}/x")
+
+
+def test_the_daemon_alone_starts_tasks_of_one_definition_in_one_cluster(house):
+    run = "arn:aws:ecs:eu-west-1:111111111111:task-definition/fallrisk-run:7"
+    assert house.allows("daemon-rights", "ecs:RunTask", run)
+    assert not house.allows("daemon-rights", "ecs:RunTask", run.replace("-run", "-code"))
+    assert not house.allows("daemon-rights", "ecs:RegisterTaskDefinition", run)
+    for task in ("code", "run", "webserver", "starter"):
+        assert not house.allows(f"{task}-rights", "ecs:RunTask", run)
+    (start,) = [s for s in house.statements("daemon-rights") if s["Action"] == "ecs:RunTask"]
+    assert start["Condition"] == {
+        "ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:111111111111:cluster/fallrisk"}
+    }
+
+
+def test_the_daemon_hands_on_the_roles_of_a_run_and_no_other(house):
+    (handing,) = [s for s in house.statements("daemon-rights") if s["Action"] == "iam:PassRole"]
+    assert handing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    (definition,) = [d for d in house.of("ECS::TaskDefinition") if d.properties["Family"] == "fallrisk-run"]
+    own = {told(definition.properties[role]) for role in ("TaskRoleArn", "ExecutionRoleArn")}
+    assert {told(r) for r in handing["Resource"]} == own
+
+
+def test_readers_of_curated_tables_are_refused_on_raw_and_clean_ones(house):
+    def may(action, resource):
+        return house.allows("curated-readers", action, resource)
+
+    assert may("s3:GetObject", f"{LAKE}/lake/curated/risk_index/2026-01-05/x.parquet")
+    assert may("glue:GetTable", f"{GLUE}:table/curated/risk_index")
+    for zone in ("raw", "clean"):
+        assert not may("s3:GetObject", f"{LAKE}/lake/{zone}/samples/2026-01-05/x.parquet")
+        assert not may("glue:GetTable", f"{GLUE}:table/{zone}/samples")
+    assert not may("s3:GetObject", f"{LAKE}/warehouse/exports/x.parquet")
+    assert not may("s3:PutObject", f"{LAKE}/lake/curated/risk_index/x.parquet")
+    (listing,) = [s for s in house.statements("curated-readers") if s["Action"] == "s3:ListBucket"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "lake/curated/*"}}
+
+
+def test_redshift_reaches_what_is_staged_for_it_and_no_table_of_the_lake(house):
+    assert house.allows("mover-rights", "s3:GetObject", f"{LAKE}/warehouse/x.parquet")
+    assert not house.allows("mover-rights", "s3:GetObject", f"{LAKE}/lake/clean/x.parquet")
+    staging = environment(house, "run")["FALLRISK_REDSHIFT_STAGING"]
+    assert staging == f"s3://{LAKE.rpartition(':')[2]}/warehouse"
+
+
+def test_the_authorities_that_redshift_is_checked_against_are_in_the_image(house):
+    bundle = re.search(r"sslrootcert=(\S+)", environment(house, "run")["FALLRISK_REDSHIFT"]).group(1)
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    version = re.search(r"^ARG PYTHON_IMAGE=python:(3\.\d+)", dockerfile, re.M).group(1)
+    assert bundle == f"/opt/venv/lib/python{version}/site-packages/certifi/cacert.pem"
+    assert re.search(r"^certifi==", (ROOT / "deploy/requirements.lock").read_text(), re.M)

@@ -1,0 +1,1 @@
+"""The clinic's lakehouse on AWS: one module for each stack."""
