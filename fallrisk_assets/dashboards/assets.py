@@ -15,7 +15,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.check_history import day_outcomes
-from fallrisk_assets.dashboards.clinic_pages import OPERATIONS_FILE, WORKLIST_FILE
+from fallrisk_assets.dashboards.clinic_pages import FINANCIAL_FILE, OPERATIONS_FILE, WORKLIST_FILE
 from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
@@ -31,7 +31,11 @@ from fallrisk_assets.telemetry.contract import TelemetryDrops
 FOLDER = "pages"
 """Folder of the pages inside the reports' folder."""
 
-OTHER_PAGES = {"Clinical worklist": WORKLIST_FILE, "Clinic operations": OPERATIONS_FILE}
+OTHER_PAGES = {
+    "Clinical worklist": WORKLIST_FILE,
+    "Clinic operations": OPERATIONS_FILE,
+    "Clinic finances": FINANCIAL_FILE,
+}
 """Pages that are of no single day, by title."""
 
 ALSO_BEFORE = ("fhir_bundles", "warehouse_snapshot")

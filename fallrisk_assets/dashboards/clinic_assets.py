@@ -15,11 +15,14 @@ import duckdb
 
 from fallrisk_assets.dashboards.assets import FOLDER, write_index
 from fallrisk_assets.dashboards.clinic_pages import (
+    FINANCIAL_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
+    render_financial,
     render_operations,
     render_worklist,
 )
+from fallrisk_assets.dashboards.financial import read_financial
 from fallrisk_assets.dashboards.operations import latest_day, read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist, to_call
 from fallrisk_assets.lake.reports import Reports
@@ -61,6 +64,19 @@ def worklist_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeR
     content = _read(context, read_worklist)
     tells = {"to call": dg.MetadataValue.int(to_call(content))}
     _publish(context, WORKLIST_FILE, render_worklist(content), tells)
+    yield dg.MaterializeResult()
+
+
+@_page
+def financial_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page of estimated revenue for who answers for the clinic's money: delivered, lost to no-shows.
+
+    Filtered in the browser by day, specialty and provider. Sums only: no patient, no appointment.
+    """
+    content = _read(context, read_financial)
+    last = latest_day(content)
+    tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
+    _publish(context, FINANCIAL_FILE, render_financial(content), tells)
     yield dg.MaterializeResult()
 
 

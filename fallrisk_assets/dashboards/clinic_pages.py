@@ -1,7 +1,8 @@
 """From what was read from the warehouse to a self-contained page of the clinic.
 
 Belongs here: how these pages are put together. Does not belong here: what they show (`operations.py`,
-`worklist.py`), adding up and drawing, which the page does itself (`static/cube.js`, `static/operations.js`).
+`worklist.py`, `financial.py`), adding up and drawing, which the page does itself (`static/cube.js`,
+`static/operations.js`).
 
 Like every page these need no network and forbid every request. A page is made for a role: what the role may
 not see is not read, so that it is not in the file.
@@ -17,6 +18,7 @@ from fallrisk_assets.dashboards.rendering import static, template
 
 OPERATIONS_FILE = "operations.html"
 WORKLIST_FILE = "worklist.html"
+FINANCIAL_FILE = "financial.html"
 
 
 class PageTooLargeError(ValueError):
@@ -47,8 +49,20 @@ def render_worklist(content: dict[str, Any] | None) -> str:
     return _rendered("worklist", content)
 
 
-def _rendered(name: str, content: dict[str, Any] | None) -> str:
-    scripts = ("drawing.js", "cube.js", "blocks.js", "charts.js", f"{name}.js")
+def render_financial(content: dict[str, Any] | None) -> str:
+    """Return the HTML of the financial page; the same content gives the same text.
+
+    Args:
+        content: from `financial.read_financial`.
+
+    Raises:
+        PageTooLargeError: more than `MAX_PAGE_BYTES`.
+    """
+    return _rendered("financial", content, "daily.js")
+
+
+def _rendered(name: str, content: dict[str, Any] | None, *shared: str) -> str:
+    scripts = ("drawing.js", "cube.js", "blocks.js", "charts.js", *shared, f"{name}.js")
     html = template(f"{name}.html.j2").render(
         content=content,
         packed=packed(content),

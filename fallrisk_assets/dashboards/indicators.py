@@ -13,7 +13,7 @@ import duckdb
 
 from fallrisk_assets.dashboards.cubes import Measures
 
-SHARE, COUNT, MINUTES, DAYS, SCORE = "share", "count", "minutes", "days", "score"
+SHARE, COUNT, MINUTES, DAYS, SCORE, MONEY = "share", "count", "minutes", "days", "score", "money"
 """How the values of an indicator are written."""
 
 _KPIS = """

@@ -21,6 +21,8 @@ _TEMPLATES = (
     "evaluation.html.j2",
     "operations.html.j2",
     "worklist.html.j2",
+    "clinic_page.html.j2",
+    "financial.html.j2",
 )
 _FILTERS = {
     "sentence_case": wording.sentence_case,

@@ -57,3 +57,12 @@ def same(shown: str, said: Any) -> bool:
         return float(shown) == pytest.approx(float(said), rel=1e-12, abs=1e-12)
     except (TypeError, ValueError):
         return shown == str(said)
+
+
+def as_sql_says(table: dict[str, Any], sql: Any) -> None:
+    """Compare a table, cell by cell and in its order, with the answer to the query beneath it."""
+    said = sql.sql(table["sql"]).fetchall()
+    assert len(table["rows"]) == len(said) > 0, table["id"]
+    for shown, answer in zip(table["rows"], said, strict=True):
+        assert len(shown) == len(answer), table["id"]
+        assert all(map(same, shown, answer)), (table["id"], shown, answer)

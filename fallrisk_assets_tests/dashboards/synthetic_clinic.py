@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.warehouse import operations
 from fallrisk_assets.warehouse.operations import kpis
-from fallrisk_assets.warehouse.operations.contract import MartDailyKpis
+from fallrisk_assets.warehouse.operations.contract import MartDailyKpis, MartRevenue
 from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
 from fallrisk_assets_tests.warehouse.operations.rows import known, load, provider, state
 
@@ -22,6 +23,7 @@ _SESSIONS = (
     ("Mobile Phone", "Chrome"),
     (None, None),
 )
+_REVENUE = (Path(operations.__file__).parent / "marts" / "revenue.sql").read_text()
 _CONNECTIONS = ("Excellent", "Good", "Fair", "Poor", "Very Poor", None)
 
 
@@ -34,7 +36,7 @@ def a_clinic(folder: Path, days: int = DAYS, a_day: int = 9) -> Warehouse:
         provider("PROV0002", specialty=AWKWARD, available_hours_per_week=7.5),
         provider("PROV0003", specialty="Neurology"),
         provider("PROV0003", day=20, specialty="Psychiatry", available_hours_per_week=4.0),
-        provider("PROV0004", specialty="Neurology", available_hours_per_week=None),
+        provider("PROV0004", specialty="Neurology", available_hours_per_week=None, hourly_rate=None),
     )
     rows = []
     for number in range(days * a_day):
@@ -48,6 +50,8 @@ def a_clinic(folder: Path, days: int = DAYS, a_day: int = 9) -> Warehouse:
         _visit(rng, 20_000 + n, last + timedelta(days=n + 1), "Scheduled", known_on=last) for n in range(9)
     ]
     load(warehouse, *rows)
+    revenue = warehouse.query(_REVENUE).cast(arrow_schema(MartRevenue))
+    warehouse.replace_slice(MartRevenue, WHOLE_TABLE, revenue)
     mart = warehouse.query(kpis.daily_kpis_sql()).cast(arrow_schema(MartDailyKpis))
     warehouse.replace_slice(MartDailyKpis, WHOLE_TABLE, mart)
     warehouse.export_snapshot()
@@ -70,6 +74,7 @@ def _visit(rng: random.Random, number: int, day: date, status: str, known_on: da
             "as_of": datetime(*(known_on or day).timetuple()[:3], 20, tzinfo=UTC),
             "lead_time_days": lead,
             "wait_minutes": rng.choice((None, round(rng.uniform(0, 40), 4))) if held else None,
+            "planned_minutes": 30.0 if number % 5 else None,
             "duration_minutes": rng.choice((None, 20.0, round(rng.uniform(3, 60), 4))) if held else None,
             "had_technical_issue": rng.choice((None, False, False, True)) if held else None,
             "connection_quality": rng.choice(_CONNECTIONS) if held else None,

@@ -22,6 +22,7 @@ var blocks = (function () {
     signed: function (value) { return sign(value) + number(Math.abs(value), 2); },
     signedCount: function (value) { return sign(value) + number(Math.abs(value), 0); },
     count: function (value) { return number(value, 0); },
+    money: function (value) { return number(value, 0); },
     minutes: function (value) { return number(value, 1) + "\u00a0min"; },
     days: function (value) { return number(value, 1) + "\u00a0d"; },
     score: function (value) { return number(value, 2); },

@@ -35,7 +35,11 @@ var charts = (function () {
 
   function value(kpi, cube, places) {
     var n = cube.sum(kpi.n, places), d = cube.sum(kpi.d, places);
-    if (kpi.d === null) { return { n: n || 0, d: null, value: n || 0 }; }
+    /* A count of nothing is 0; a sum of what nobody measured is not. */
+    if (kpi.d === null) {
+      if (kpi.shown_as === "count") { n = n || 0; }
+      return { n: n, d: null, value: n };
+    }
     return { n: n, d: d, value: d && n !== null ? n / d : null };
   }
 

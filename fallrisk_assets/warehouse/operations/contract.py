@@ -117,11 +117,11 @@ class DimKpi(Contract):
     kpi: String = column(1, "Name", matches=r"[a-z][a-z0-9_]+")
     title: String = column(2, "Name for people")
     definition: String = column(3, "What is divided by what")
-    unit: String = column(4, "Unit of the value (UCUM; 1 for a share)")
+    unit: String = column(4, "Unit of the value (UCUM; 1 for a share, {currency} for an amount)")
     source: String = column(5, "View that it is computed from")
     day_column: String = column(6, "Column of that view that says to which day a row belongs")
     numerator_sql: String = column(7, "Numerator, over the rows of a day")
-    denominator_sql: String = column(8, "Denominator; null for a count", nullable=True)
+    denominator_sql: String = column(8, "Denominator; null for a count or a sum", nullable=True)
 
 
 @table(
@@ -213,7 +213,7 @@ class MartDailyKpis(Contract):
     day: Date = column(1, "Local day of the visits, or day of the answers")
     kpi: String = column(2, "Indicator, defined in dim_kpi")
     numerator: Float64 = column(3, "Numerator", nullable=True)
-    denominator: Float64 = column(4, "Denominator; null for a count", nullable=True)
+    denominator: Float64 = column(4, "Denominator; null for a count or a sum", nullable=True)
     value: Float64 = column(5, "Numerator by denominator", nullable=True)
     is_final: Bool = column(6, "Whether the log tells of the whole day; late events can still change it")
 

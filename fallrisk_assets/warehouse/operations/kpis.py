@@ -26,7 +26,7 @@ class Kpi:
         source: view.
         day_column: the view's column that says to which day a row belongs.
         numerator_sql: aggregate.
-        denominator_sql: aggregate; None for a count.
+        denominator_sql: aggregate; None for a count or a sum.
     """
 
     kpi: str
@@ -51,6 +51,12 @@ def _of_answers(kpi: str, title: str, definition: str, unit: str, numerator: str
 
 def _of_alerts(kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str) -> Kpi:
     return Kpi(kpi, title, definition, unit, "v_alert", "opened_on", numerator, denominator)
+
+
+def _of_revenue(
+    kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str | None
+) -> Kpi:
+    return Kpi(kpi, title, definition, unit, "v_revenue", "day", numerator, denominator)
 
 
 def _count(condition: str) -> str:
@@ -158,6 +164,38 @@ KPIS = (
         "day",
         "SUM(delivered_minutes)",
         "SUM(available_minutes)",
+    ),
+    _of_revenue(
+        "delivered_revenue",
+        "Delivered revenue, estimated",
+        "Delivered minutes × hourly rate, over completed visits whose length and rate are known",
+        "{currency}",
+        "SUM(delivered_estimate)",
+        None,
+    ),
+    _of_revenue(
+        "lost_revenue",
+        "Lost to no-shows, estimated",
+        "Booked minutes of no-shows × hourly rate, where both are known",
+        "{currency}",
+        "SUM(lost_estimate)",
+        None,
+    ),
+    _of_revenue(
+        "lost_revenue_share",
+        "Share lost to no-shows",
+        "Lost to no-shows / (delivered + lost), of what could be estimated",
+        "1",
+        "SUM(lost_estimate)",
+        "SUM(booked_estimate)",
+    ),
+    _of_revenue(
+        "estimated_share",
+        "Visits with an estimate",
+        "Completed visits and no-shows whose minutes and rate are known / completed visits and no-shows",
+        "1",
+        "SUM(completed + no_shows - visits_without_estimate)",
+        "SUM(completed + no_shows)",
     ),
     _of_alerts(
         "acknowledgement_rate",

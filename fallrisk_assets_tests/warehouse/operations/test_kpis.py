@@ -142,7 +142,11 @@ def test_every_indicator_is_defined_once_and_says_what_it_is():
     rows = dim_kpi().to_pylist()
     assert sorted(names) == [row["kpi"] for row in rows]
     assert all(row["definition"] and row["numerator_sql"] for row in rows)
-    assert [row["kpi"] for row in rows if row["denominator_sql"] is None] == ["booked"]
+    assert [row["kpi"] for row in rows if row["denominator_sql"] is None] == [
+        "booked",
+        "delivered_revenue",
+        "lost_revenue",
+    ]
 
 
 _STATES = st.builds(
