@@ -87,7 +87,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_patient_journey",
             "mart_outreach",
         },
-        "dashboards": {"day_page", "operations_page", "worklist_page"},
+        "dashboards": {"day_page", "operations_page", "worklist_page", "financial_page"},
     }
 
 
