@@ -143,6 +143,23 @@ def test_reasons_are_words_and_a_day_without_a_score_is_told(page: Page) -> None
     expect(rows.filter(has_text="PAT000006")).to_contain_text("Scored")
 
 
+def test_a_severity_stands_on_one_line_with_its_mark_however_narrow_its_column(page: Page) -> None:
+    """The mark comes before the word: on one line with it, the word begins right of the cell’s padding."""
+    indents = page.evaluate(
+        """() => [...document.querySelectorAll('#open .sev-critical')].map(cell => {
+            const range = document.createRange();
+            cell.style.width = '1px';
+            range.selectNodeContents(cell);
+            const padding = parseFloat(getComputedStyle(cell).paddingLeft);
+            const indent = range.getBoundingClientRect().left - cell.getBoundingClientRect().left - padding;
+            cell.style.width = '';
+            return indent;
+        })"""
+    )
+    assert indents
+    assert min(indents) > 5
+
+
 def test_paper_has_the_list_with_room_to_write_and_no_controls(page: Page) -> None:
     heading = page.locator("#calls th", has_text="Called (by, at)")
     expect(heading).to_be_hidden()
