@@ -132,12 +132,12 @@ def aws_standin(folder: Path) -> Iterator[AwsStandin]:
 
 def _start(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], AwsStandin]:
     """Start the server on free ports."""
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     secret = secrets.token_hex(16)
     command = [
         *(program, "-logtostderr=true", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-admin.ui=false", "-webdav=false", f"-bucket={BUCKET}", f"-tableBucket={TABLE_BUCKET}"),
-        *("-s3.iam.readOnly=false", f"-metricsPort={_free_ports(1)[0]}"),
+        *("-s3.iam.readOnly=false", f"-metricsPort={free_ports(1)[0]}"),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     environment = {
@@ -179,7 +179,7 @@ def _answers(process: subprocess.Popen[bytes], running: AwsStandin) -> bool:
     return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports of loopback that are free now, and so are those above them."""
     found: list[int] = []
     while len(found) < count:

@@ -11,7 +11,7 @@ import smtplib
 import ssl
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from http import HTTPStatus
 from pathlib import Path
@@ -87,7 +87,7 @@ class SmtpChannel:
     port: int
     sender: str
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     starttls: bool = False
     timeout_s: float = 10.0
 
@@ -156,7 +156,7 @@ class WebhookChannel:
     """
 
     timeout_s: float = 10.0
-    token: str = ""
+    token: str = field(default="", repr=False)
     proxy: str = ""
 
     def send(self, message: Message, address: str) -> None:

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from fallrisk_assets.alerts.channels import Channel, FileChannel, SmtpChannel, WebhookChannel
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.notifications import ops_contact
 from fallrisk_assets.alerts.outbox import Ledger
 from fallrisk_assets.lake.resource import data_folder
+from fallrisk_assets.secrets import revealed
 
 CHANNELS = ("email", "sms", "phone", "webhook", "file")
 LINK = "http://127.0.0.1:3000/assets/alerts?alert={alert_id}"
@@ -33,6 +35,7 @@ VARIABLES = {
     "ops_channel": "FALLRISK_OPS_CHANNEL",
     "ops_address": "FALLRISK_OPS_ADDRESS",
 }
+_BY_REFERENCE = ("smtp_username", "smtp_password", "webhook_token")
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -53,10 +56,10 @@ class OutboxResource(dg.ConfigurableResource):
         smtp_port: its port; 25 by default.
         smtp_sender: From address; fallrisk@localhost by default.
         smtp_username: empty: no login.
-        smtp_password: give it as an `EnvVar`, never as text.
+        smtp_password: give it as an `EnvVar` or a reference (`secrets.py`), never as text.
         smtp_starttls: whether to ask for TLS.
         send_webhooks: whether webhook contacts are really called.
-        webhook_token: bearer token; give it as an `EnvVar`.
+        webhook_token: bearer token; give it as an `EnvVar` or a reference.
         proxy: proxy for webhooks; empty: none.
         ops_channel: channel of whoever runs the platform, who is also told when a patient has no contact;
             without it the file, as long as no channel is real.
@@ -70,13 +73,17 @@ class OutboxResource(dg.ConfigurableResource):
     smtp_port: int = 0
     smtp_sender: str = ""
     smtp_username: str = ""
-    smtp_password: str = ""
+    smtp_password: str = Field(default="", repr=False)
     smtp_starttls: bool = False
     send_webhooks: bool = False
-    webhook_token: str = ""
+    webhook_token: str = Field(default="", repr=False)
     proxy: str = ""
     ops_channel: str = ""
     ops_address: str = ""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Look at the settings, references to secrets included, before a step runs; see `channels`."""
+        self.channels()
 
     def now(self) -> datetime:
         """The current time, UTC: the only clock of the alerts domain."""
@@ -90,7 +97,9 @@ class OutboxResource(dg.ConfigurableResource):
         """The channels by the name that contacts use; without a real one all of them are the file.
 
         Raises:
-            ValueError: a variable of the environment that is no number or no yes or no; names it.
+            ValueError: a variable of the environment that is no number, no yes or no, or a reference to
+                nothing that we may read (`Misconfigured`); names it.
+            SecretsUnavailable: what keeps a secret does not answer for the moment.
         """
         file = FileChannel(Path(self.messages or Path(data_folder()) / "outbox.jsonl"))
         real = self._real_channels()
@@ -116,7 +125,8 @@ class OutboxResource(dg.ConfigurableResource):
 
     def _text(self, name: str) -> str:
         """A setting as it was given, else from the environment, now."""
-        return str(getattr(self, name) or os.environ.get(VARIABLES[name], "").strip())
+        given = str(getattr(self, name) or os.environ.get(VARIABLES[name], "").strip())
+        return revealed(given, "outbox", VARIABLES[name]) if name in _BY_REFERENCE else given
 
     def _yes(self, name: str) -> bool:
         given = self._text(name).lower()
@@ -130,5 +140,6 @@ class OutboxResource(dg.ConfigurableResource):
 
     def ops(self) -> Contact:
         """Who is told about the platform itself, and about patients without contacts."""
-        missing = NOT_CONFIGURED if self._real_channels() else "file"
+        real = self._text("smtp_host") or self._yes("send_webhooks")
+        missing = NOT_CONFIGURED if real else "file"
         return ops_contact(self._text("ops_channel") or missing, self._text("ops_address"))

@@ -24,6 +24,7 @@ from fallrisk_assets.lake.lease import LEASE_S
 from fallrisk_assets.lake.ledger import Ledger, LedgerEntry, MissingPartition
 from fallrisk_assets.lake.memory import reuse_blocks
 from fallrisk_assets.lake.publication import WHOLE, Publication
+from fallrisk_assets.secrets import revealed, without_passwords
 
 DATA_VARIABLE = "FALLRISK_DATA"
 LAKE_VARIABLE = "FALLRISK_LAKE"
@@ -76,7 +77,8 @@ class Lake(dg.ConfigurableResource):
         except s3.Misconfigured:
             raise
         except Exception as error:
-            what = f"the catalog at {self.catalog_uri} ({self.catalog_warehouse}) does not let us in: {error}"
+            where = f"{self.catalog_uri} ({self.catalog_warehouse})"
+            what = without_passwords(f"the catalog at {where} does not let us in: {error}")
             raise s3.Misconfigured("lake", CATALOG_VARIABLE, what) from error
 
     @cached_property
@@ -131,11 +133,12 @@ class Lake(dg.ConfigurableResource):
                 raise s3.Misconfigured("lake", CATALOG_VARIABLE, "is empty, and a lake on S3 needs a catalog")
             uri = f"sqlite:///{self.base}/catalog.db"
             return {"type": "sql", "uri": uri, "warehouse": f"file://{self.base}"}
-        if not self.catalog_uri.startswith(("http://", "https://")):
+        address = revealed(self.catalog_uri, "lake", CATALOG_VARIABLE)
+        if not address.startswith(("http://", "https://")):
             warehouse = self.catalog_warehouse or (self.address if on_s3 else f"file://{self.base}")
             return {
                 "type": "sql",
-                "uri": self.catalog_uri,
+                "uri": address,
                 "warehouse": warehouse,
                 **(files if on_s3 else {}),
             }
@@ -149,7 +152,7 @@ class Lake(dg.ConfigurableResource):
         }
         return {
             "type": "rest",
-            "uri": self.catalog_uri,
+            "uri": address,
             "warehouse": self.catalog_warehouse,
             **(signed if self.catalog_signing != "none" else {}),
             **files,

@@ -13,7 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
@@ -23,17 +23,19 @@ import duckdb
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import LedgerEntry, MissingPartition, SliceRefused, objects, s3
 from fallrisk_assets.lake.files import combined_hash
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.secrets import revealed, without_passwords
 from fallrisk_assets.warehouse import exported
 from fallrisk_assets.warehouse import redshift_sql as sql
 from fallrisk_assets.warehouse.redshift_session import (
     Address,
     ConflictError,
+    LoginRefusedError,
     RedshiftUnreachable,
     Session,
     TookTooLongError,
@@ -66,19 +68,20 @@ class RedshiftWarehouse(dg.ConfigurableResource):
 
     Attributes:
         address: `redshift://user@host:5439/database/schema`; options of the driver (`sslmode`) after a `?`.
-        password: Of the user.
+        password: Of the user; better a reference to it (`secrets.py`), which is asked for when it is used.
         role: ARN of the role with which Redshift reads and writes what is staged.
         staging: `s3://bucket/prefix` for what is being loaded and for exports.
         wait_s: Seconds for which another writer is waited for.
     """
 
     address: str
-    password: str
+    password: str = Field(repr=False)
     role: str
     staging: str
     wait_s: float = 60.0
 
     _ready: bool = PrivateAttr(default=False)
+    _revealed: str = PrivateAttr(default="")
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Look whether the warehouse lets us in before a step runs."""
@@ -102,7 +105,7 @@ class RedshiftWarehouse(dg.ConfigurableResource):
         s3.check(self.staging, "warehouse", STAGING_VARIABLE)
         where = self._where
         try:
-            with connected(where, self.password) as session:
+            with self._connected() as session:
                 session.execute("SELECT 1")
         except (RedshiftUnreachable, psycopg2.Error) as error:
             wrong = PASSWORD_VARIABLE if "password" in str(error) else ADDRESS_VARIABLE
@@ -114,7 +117,8 @@ class RedshiftWarehouse(dg.ConfigurableResource):
         try:
             return Address.parse(self.address)
         except ValueError as error:
-            raise Misconfigured("warehouse", ADDRESS_VARIABLE, f"{self.address!r} {error}") from error
+            shown = without_passwords(self.address)
+            raise Misconfigured("warehouse", ADDRESS_VARIABLE, f"{shown!r} {error}") from error
 
     @cached_property
     def _located(self) -> tuple[pafs.FileSystem, str]:
@@ -273,11 +277,28 @@ class RedshiftWarehouse(dg.ConfigurableResource):
     def _session(self) -> Iterator[Session]:
         """Open a session on a warehouse that has its tables."""
         self._prepare()
-        with connected(self._where, self.password) as session:
+        with self._connected() as session:
             yield session
 
+    @contextmanager
+    def _connected(self) -> Iterator[Session]:
+        """Connect with the password that was asked for first; with a fresh one where it is refused."""
+        with ExitStack() as stack:
+            try:
+                self._revealed = self._revealed or self._ask()
+                session = stack.enter_context(connected(self._where, self._revealed))
+            except LoginRefusedError:
+                before, self._revealed = self._revealed, self._ask()
+                if self._revealed == before:
+                    raise
+                session = stack.enter_context(connected(self._where, self._revealed))
+            yield session
+
+    def _ask(self) -> str:
+        return revealed(self.password, "warehouse", PASSWORD_VARIABLE)
+
     def _transact_once(self, work: Callable[[Session], _R]) -> _R:
-        with connected(self._where, self.password) as session:
+        with self._connected() as session:
             session.execute(f"SET statement_timeout TO {max(1, int(1000 * self.wait_s))}")
             session.execute(sql.LOCK)
             session.execute("SET statement_timeout TO 0")
@@ -303,7 +324,7 @@ class RedshiftWarehouse(dg.ConfigurableResource):
         self._ready = True
 
     def _begin_schema(self) -> None:
-        with connected(self._where, self.password) as session:
+        with self._connected() as session:
             if not session.execute(sql.COLUMNS, [self._where.schema, "writer_turn"]).fetchall():
                 session.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.name_of(self._where.schema)}")
                 session.execute(sql.LOCK_TABLE)

@@ -37,10 +37,15 @@ _MARK = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|[?%]")
 _CONFLICTS = ("40001", "40P01", "42P06", "42P07", "23505")
 _CONFLICT_OF_REDSHIFT = "Serializable isolation violation"
 _TIMED_OUT = "57014"
+_REFUSED = "authentication failed"
 
 
 class RedshiftUnreachable(ConnectionError):
     """Redshift does not answer, or stopped answering: whether a commit was done is then not known."""
+
+
+class LoginRefusedError(RedshiftUnreachable):
+    """Redshift does not take the password; nothing was done."""
 
 
 class ConflictError(RuntimeError):
@@ -127,6 +132,7 @@ def connected(address: Address, password: str) -> Iterator[Session]:
 
     Raises:
         RedshiftUnreachable: nothing answers, or the connection was lost.
+        LoginRefusedError: it does not take the password.
         ConflictError: another transaction came first.
         TookTooLongError: a statement ran into the session's time limit.
     """
@@ -167,6 +173,8 @@ def _told(address: Address, psycopg2: Any) -> Iterator[None]:
             raise ConflictError(f"{address}: {said}") from error
         if error.pgcode == _TIMED_OUT:
             raise TookTooLongError(f"{address}: {said}") from error
+        if _REFUSED in said:
+            raise LoginRefusedError(f"{address}: {said}") from error
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         if lost and (error.pgcode or "08").startswith(("08", "57P")):
             raise RedshiftUnreachable(f"{address}: {said}") from error

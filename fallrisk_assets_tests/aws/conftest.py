@@ -10,6 +10,8 @@ from pyiceberg.exceptions import NoSuchTableError
 from fallrisk_assets.environments import opened
 from fallrisk_assets_tests.samples import Days, Readings
 from simulator.aws import NOT_INSTALLED, aws_standin, binary
+from simulator.aws_services import NOT_INSTALLED as NO_SERVICES
+from simulator.aws_services import aws_services, program
 from simulator.redshift import NOT_INSTALLED as NO_POSTGRESQL
 from simulator.redshift import programs, redshift_standin
 
@@ -34,6 +36,24 @@ def redshift_server(standin):
     pytest.importorskip("sqlglot", reason="the Redshift stand-in reads SQL with it: pip install sqlglot")
     with redshift_standin(standin) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def services_server():
+    """Secrets, topics, queues and a bus of AWS on loopback, for all tests of this process."""
+    if program() is None:
+        pytest.skip(NO_SERVICES)
+    with aws_services() as running:
+        yield running
+
+
+@pytest.fixture
+def services(services_server, monkeypatch):
+    """The variables by which those services are reached, beside those of S3 where they are set."""
+    for name, value in services_server.variables().items():
+        if name not in os.environ or not name.startswith(("AWS_ACCESS", "AWS_SECRET")):
+            monkeypatch.setenv(name, value)
+    return services_server
 
 
 @pytest.fixture
