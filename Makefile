@@ -54,6 +54,9 @@ infra: .venv/.installed .venv-infra/.installed ## Make the templates of the depl
 test: .venv/.installed $(if $(shell command -v node),.venv-infra/.installed) ## Run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
 
+standins: .venv/.installed ## Install what stands in for AWS's services, in .venv-standins; without it their tests are skipped
+	@$(BIN)/uv venv -q .venv-standins && $(BIN)/uv pip install -q -p .venv-standins -r requirements-standins.in
+
 demo-aws: home ## Run one small cohort locally and on a stand-in of S3, and compare every table
 	@$(BIN)/python -m fallrisk_assets.demo_aws $(DEMO_AWS)
 
