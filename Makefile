@@ -18,7 +18,7 @@ SEED ?= 7
 START ?= 2026-01-05
 NOTEBOOKS ?= --inplace
 
-.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra clean distclean home
+.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra standins clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -54,8 +54,12 @@ infra: .venv/.installed .venv-infra/.installed ## Make the templates of the depl
 test: .venv/.installed $(if $(shell command -v node),.venv-infra/.installed) ## Run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
 
-standins: .venv/.installed ## Install what stands in for AWS's services, in .venv-standins; without it their tests are skipped
-	@$(BIN)/uv venv -q .venv-standins && $(BIN)/uv pip install -q -p .venv-standins -r requirements-standins.in
+.venv-standins/.installed: requirements-standins.lock
+	@test -d .venv-standins || $(PYTHON) -m venv .venv-standins
+	@.venv-standins/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-standins.lock
+	@touch $@
+
+standins: .venv-standins/.installed ## Install what stands in for AWS's services; without it their tests are skipped
 
 demo-aws: home ## Run one small cohort locally and on a stand-in of S3, and compare every table
 	@$(BIN)/python -m fallrisk_assets.demo_aws $(DEMO_AWS)
@@ -132,6 +136,7 @@ lock: .venv/.installed ## Resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --extra server --extra streams --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o deploy/requirements.lock
 	@$(BIN)/uv pip compile requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-bench.lock
 	@$(BIN)/uv pip compile requirements-infra.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-infra.lock
+	@$(BIN)/uv pip compile requirements-standins.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements-standins.lock
 
 dictionary: .venv/.installed ## Write docs/data_dictionary.md from the contracts
 	@$(BIN)/python -m fallrisk_assets.dictionary
@@ -140,4 +145,4 @@ clean: ## Remove generated data, keep the environment
 	@find $(DATA_DIR) -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	@rm -rf .venv .venv-fhir .venv-bench .venv-infra .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-fhir .venv-bench .venv-infra .venv-standins .mypy_cache .ruff_cache .pytest_cache .hypothesis
