@@ -49,7 +49,11 @@ def is_over(alert: dict) -> bool:
 
 
 def deliver(
-    lake: Lake, outbox: OutboxResource, alerts: Sequence[dict] = (), pages: Sequence[Page] = ()
+    lake: Lake,
+    outbox: OutboxResource,
+    alerts: Sequence[dict] = (),
+    pages: Sequence[Page] = (),
+    heard: Mapping[str, datetime] | None = None,
 ) -> Report:
     """Enqueue what alerts and pages ask for, take back what is over, send what is due, go on to who is next.
 
@@ -60,6 +64,7 @@ def deliver(
         outbox: ledger, channels and clock.
         alerts: rows of `alerts` or `index_alerts`.
         pages: further pages, about the platform itself.
+        heard: by alert id, when a stream brought what it was opened from, UTC; no drop needs to tell that.
 
     Returns:
         Counts by state of what was newly held back and of what was sent.
@@ -71,7 +76,9 @@ def deliver(
     contacts = contacts_by_patient(_newest(lake, CareContacts), patients)
     ops = outbox.ops()
     now = outbox.now()
-    received = received_at(lake, alerts, since=now - FALL_CEILING)
+    lately = {alert_id: at for alert_id, at in (heard or {}).items() if at >= now - FALL_CEILING}
+    unheard = [alert for alert in alerts if alert["alert_id"] not in (heard or {})]
+    received = {**received_at(lake, unheard, since=now - FALL_CEILING), **lately}
     report = Report()
     with outbox.ledger() as ledger:
         asked = pages_of(alerts, contacts, ops, time_zones(patients), received=received)

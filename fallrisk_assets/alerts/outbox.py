@@ -220,12 +220,15 @@ class Ledger:
             delivery = _delivery(row)
         return delivery
 
-    def deliveries(self, state: str | None = None, alert_id: str | None = None) -> list[Delivery]:
-        """Deliveries with their latest state, oldest first; all of them, or of one state or alert."""
+    def deliveries(
+        self, state: str | None = None, alert_id: str | None = None, subject: str | None = None
+    ) -> list[Delivery]:
+        """Deliveries with their latest state, oldest first; all, or those of one state, alert or subject."""
         rows = self._db.execute(
             """select * from latest where (:state is null or state = :state)
-               and (:alert_id is null or alert_id = :alert_id) order by known_at, level, idempotency_key""",
-            {"state": state, "alert_id": alert_id},
+               and (:alert_id is null or alert_id = :alert_id) and (:subject is null or subject = :subject)
+               order by known_at, level, idempotency_key""",
+            {"state": state, "alert_id": alert_id, "subject": subject},
         )
         return [_delivery(row) for row in rows]
 

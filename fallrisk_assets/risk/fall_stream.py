@@ -21,8 +21,13 @@ class FallStream:
     is what lets one core serve hundreds of devices.
     """
 
-    def __init__(self, position: str, model: FallModel) -> None:
+    def __init__(self, position: str, model: FallModel, late_s: float = 0.0) -> None:
         """Start a stream.
+
+        Args:
+            position: Where the device is worn.
+            model: The detector's numbers.
+            late_s: How much more is remembered, so that samples that come late can still be heard (`amend`).
 
         Raises:
             ValueError: the position is not one that devices are worn at.
@@ -37,6 +42,9 @@ class FallStream:
         self._last = 0
         self._decided_to: int | None = None
         self._loud_us: int | None = None
+        self._kept_us = _LOOKBACK_US + _GAP_US + 1 + int(late_s * 1e6)
+        self._forgot = False
+        self._reached = 0
 
     def push(self, ts_us: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndarray | None) -> list[FallEvent]:
         """Take the next samples and return the falls that they decide.
@@ -69,6 +77,56 @@ class FallStream:
             return []
         return self._decide(int(self._ts[self._last - 1]) + 1 + DECIDE_US)
 
+    def amend(self, ts_us: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndarray) -> list[FallEvent]:
+        """Take samples of a time that was decided about, and decide anew about what they touch.
+
+        Of samples with one time the first that came holds. What is older than all that is remembered is left
+        out. Falls that were told before are told again.
+
+        Args:
+            ts_us: (n,) int64, strictly increasing; later ones than all before may be among them.
+            accel_g: (n, 3) float32.
+            gyro_dps: (n, 3) float32 with NaN where missing.
+        """
+        a, b = self._first, self._last
+        kept = ts_us >= self.oldest_us
+        ts_us, accel_g, gyro_dps = ts_us[kept], accel_g[kept], gyro_dps[kept]
+        if len(ts_us) == 0:
+            return []
+        joined = np.concatenate([self._ts[a:b], ts_us])
+        times, first = np.unique(joined, return_index=True)
+        accel, gyro = np.concatenate([self._accel[a:b], accel_g]), np.concatenate([self._gyro[a:b], gyro_dps])
+        self._first = self._last = 0
+        self._append(times, accel[first], gyro[first])
+        loud = last_loud(accel_g)
+        if loud >= 0:
+            self._loud_us = max(int(ts_us[loud]), self._loud_us or 0)
+        # A decision needs all of its look-back, and the sample before that.
+        ground = int(times[0]) + (_LOOKBACK_US + _GAP_US + 1 if self._forgot else 0)
+        if self._decided_to is not None:
+            self._decided_to = min(self._decided_to, max(int(ts_us[0]), ground))
+        return self._decide(max(int(times[-1]) + 1, self._reached))
+
+    @property
+    def decided_to_us(self) -> int:
+        """Up to when it has been decided; samples before that are late. 0: nothing came yet."""
+        return self._decided_to or 0
+
+    @property
+    def oldest_us(self) -> int:
+        """How far back it remembers; 0: it remembers all that came."""
+        return int(self._ts[self._first]) if self._forgot and self._last > self._first else 0
+
+    @property
+    def latest_us(self) -> int:
+        """Time of the latest sample; 0: nothing came yet."""
+        return int(self._ts[self._last - 1]) if self._last > self._first else 0
+
+    @property
+    def remembered(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times and acceleration (g) of what is remembered; views."""
+        return self._ts[self._first : self._last], self._accel[self._first : self._last]
+
     @property
     def held_samples(self) -> int:
         """Samples kept for the next piece."""
@@ -87,10 +145,10 @@ class FallStream:
             events = detect_falls(
                 self._ts[a:b], self._accel[a:b], self._gyro[a:b], self._position, self._model, since, end_us
             )
-        self._decided_to = end_us
+        self._decided_to = self._reached = end_us
         # The sample before the look-back tells whether a gap lies there.
-        keep_from = end_us - _LOOKBACK_US - _GAP_US - 1
-        self._first = a + int(np.searchsorted(self._ts[a:b], keep_from))
+        self._first = a + int(np.searchsorted(self._ts[a:b], end_us - self._kept_us))
+        self._forgot |= self._first > a
         return events
 
     def _append(self, ts_us: np.ndarray, accel_g: np.ndarray, gyro_dps: np.ndarray | None) -> None:

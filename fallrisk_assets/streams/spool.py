@@ -189,6 +189,23 @@ def read_segment(segment: Path) -> list[Record]:
     return records
 
 
+def latest_records(spool: Spool, seconds: float) -> list[Record]:
+    """Return what was spooled last, landed or not, in order: what is needed to go on where a process ended.
+
+    Args:
+        spool: Nothing in it is open.
+        seconds: How far back of the newest record.
+    """
+    found: list[Record] = []
+    for segment in sorted([*spool.landed(), *spool.sealed()], key=lambda path: path.stem, reverse=True):
+        records = read_segment(segment)
+        found = records + found
+        since_us = found[-1].received_us - int(seconds * 1e6)
+        if records[0].received_us < since_us:
+            return [record for record in found if record.received_us >= since_us]
+    return found
+
+
 def _framed(record: Record) -> bytes:
     topic = record.topic.encode()
     body = struct.pack("<qH", record.received_us, len(topic)) + topic + record.payload

@@ -126,6 +126,28 @@ def test_pieces_of_any_stream_give_what_the_whole_gives(seed, rate_hz, cuts, gro
 
 
 @law
+@given(seeds, st.lists(st.integers(0, 39), min_size=1, max_size=5, unique=True), groups)
+def test_pieces_that_come_late_leave_no_fall_of_the_whole_out(seed, late, group):
+    """Each second is a piece; late ones come up to 20 s after their time."""
+    ts, accel, gyro = jolts(seed, 50.0)
+    second = (ts - ts[0]) // 1_000_000
+    delay = np.random.default_rng(seed).integers(2, 21, 400)
+    order = sorted(range(int(second[-1]) + 1), key=lambda s: (s + (int(delay[s]) if s in late else 0), s))
+    stream = FallStream(POSITION[group], MODEL, late_s=30.0)
+    found = []
+    for s in order:
+        part = np.flatnonzero(second == s)
+        if len(part) == 0:
+            continue
+        take = stream.amend if ts[part[0]] < stream.decided_to_us else stream.push
+        found += take(ts[part], accel[part], gyro[part])
+        assert stream.held_samples <= 1.5 * (LOOKBACK_S + 34.0) * 50 + 2
+    found += stream.close()
+    whole = detect_falls(ts, accel, gyro, POSITION[group], MODEL, at_end=True)
+    assert {(e.impact_us, e.probability) for e in whole} <= {(e.impact_us, e.probability) for e in found}
+
+
+@law
 @given(seeds, st.floats(0.0, 45.0), groups)
 def test_hours_of_any_stream_tell_what_the_whole_tells(seed, edge_s, group):
     ts, accel, gyro = jolts(seed, 50.0)
