@@ -12,6 +12,9 @@ import dagster as dg
 from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.clinic.feedback_text import assets as feedback_text
+from fallrisk_assets.clinic.feedback_text import checks as feedback_text_checks
+from fallrisk_assets.clinic.feedback_text import training_assets as feedback_text_training
 from fallrisk_assets.clinic.no_show import assets as no_show
 from fallrisk_assets.clinic.no_show import checks as no_show_checks
 from fallrisk_assets.clinic.no_show import training_assets as no_show_training
@@ -56,6 +59,8 @@ DOMAINS: tuple[ModuleType, ...] = (
     alerts,
     clinic,
     operations,
+    feedback_text,
+    feedback_text_training,
     no_show,
     no_show_training,
     fhir,
@@ -69,6 +74,7 @@ CHECKS: tuple[ModuleType, ...] = (
     risk_checks,
     models_checks,
     operations_checks,
+    feedback_text_checks,
     no_show_checks,
 )
 

@@ -18,6 +18,7 @@ from fallrisk_assets.schemas import data_dictionary
 DOMAINS = (
     "clinic",
     "clinic.operations",
+    "clinic.feedback_text",
     "clinic.no_show",
     "telemetry",
     "mobility",

@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.clinic.feedback_text.resource import FeedbackTextSource
 from fallrisk_assets.clinic.no_show.resource import NoShowSource
 from fallrisk_assets.fhir.resource import FhirSettings
 from fallrisk_assets.lake import Lake
@@ -56,6 +57,7 @@ def _local() -> dict[str, Any]:
         "outbox": OutboxResource(),
         "fhir": FhirSettings(),
         "recordings": Recordings(),
+        "feedback_text_source": FeedbackTextSource(),
         "no_show_source": NoShowSource(),
         "rescoring": Rescoring(),
     }

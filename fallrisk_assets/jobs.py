@@ -16,15 +16,22 @@ LAKEHOUSE_DAILY = "lakehouse_daily"
 DETECTOR_TRAINING = "detector_training"
 RESCORE_FALLS = "rescore_falls"
 NO_SHOW_TRAINING = "no_show_training"
+FEEDBACK_TEXT_TRAINING = "feedback_text_training"
 
 IDENTITY_GROUP = "clinic"
 #: Groups that run when somebody asks, never by the clock: each is a job of its own.
-ON_DEMAND = {DETECTOR_TRAINING: daily, RESCORE_FALLS: hourly, NO_SHOW_TRAINING: daily}
+ON_DEMAND = {
+    DETECTOR_TRAINING: daily,
+    RESCORE_FALLS: hourly,
+    NO_SHOW_TRAINING: daily,
+    FEEDBACK_TEXT_TRAINING: daily,
+}
 
 _ON_DEMAND_DESCRIPTIONS = {
     DETECTOR_TRAINING: "Train the fall detector on recordings and judge it; promoting it is another step.",
     RESCORE_FALLS: "Score old hours with another version of the fall detector, beside what is published.",
     NO_SHOW_TRAINING: "Train the no-show model on bookings and judge it; promoting it is another step.",
+    FEEDBACK_TEXT_TRAINING: "Train the models of comments and judge them; promoting them is another step.",
 }
 
 #: Runs of one hour are never concurrent: `dagster.yaml` limits this tag to one run for each value.

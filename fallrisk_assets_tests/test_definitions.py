@@ -57,6 +57,13 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "appointments",
             "appointment_quarantine",
         },
+        "feedback_text": {"feedback_sentiment", "feedback_topics"},
+        "feedback_text_training": {
+            "feedback_text_training_set",
+            "feedback_text_left_out",
+            "feedback_text_models",
+            "feedback_text_evaluation",
+        },
         "no_show": {"no_show_risk"},
         "no_show_training": {
             "no_show_training_set",
@@ -104,7 +111,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 57
+    assert len(tables) == 63
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks

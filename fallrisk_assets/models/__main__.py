@@ -11,6 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fallrisk_assets.clinic.feedback_text.card import released_text_card, text_card
+from fallrisk_assets.clinic.feedback_text.model import NAMES as TEXT_MODELS
+from fallrisk_assets.clinic.feedback_text.model import released as released_text_model
 from fallrisk_assets.clinic.no_show.card import no_show_card, released_no_show_card
 from fallrisk_assets.clinic.no_show.model import released
 from fallrisk_assets.environments import opened
@@ -140,7 +143,11 @@ def _card(lake: Lake, wanted: str | None) -> str:
         return released_card()
     if wanted == "fall_index":
         return index_card()
-    if promotion.model_of(wanted) == NO_SHOW:
+    if (name := promotion.model_of(wanted)) in TEXT_MODELS:
+        if wanted == released_text_model(name).version:
+            return released_text_card(name)
+        return text_card(registry_of(lake, name).artefact(wanted), promotion.evaluation_of(lake, wanted))
+    if name == NO_SHOW:
         if wanted == released().version:
             return released_no_show_card()
         return no_show_card(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Any
 
+from fallrisk_assets.clinic.feedback_text.card import released_text_cards
 from fallrisk_assets.clinic.no_show.card import released_no_show_card
 from fallrisk_assets.models.contract import (
     CANDIDATE,
@@ -130,6 +131,7 @@ def released_card() -> str:
             detector_card(kind.shipped()[version], released_evaluation(version)),
             index_card(),
             released_no_show_card(),
+            *released_text_cards(),
         ]
     )
 

@@ -1,17 +1,19 @@
 """Which models score people, and what of each ships with the package.
 
 Belongs here: the list of models. Does not belong here: how an artefact proves to be whole (`sealing`), which
-version is in use (`registry`), and what a model computes (`risk`, `clinic.no_show`).
+version is in use (`registry`), and what a model computes (`risk`, `clinic`).
 """
 
 import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from types import ModuleType
 from typing import Any
 
+from fallrisk_assets.clinic.feedback_text import model as feedback_text
 from fallrisk_assets.clinic.no_show import model as no_show
 from fallrisk_assets.models.sealing import ArtefactDamaged, parameters_hash, text_hash, version_of
 from fallrisk_assets.risk import index_model, window_scores
@@ -110,5 +112,15 @@ KINDS: dict[str, Kind] = {
             _package_model("window_score", window_scores),
         ),
         Kind(NO_SHOW, "No-show model", True, lambda: no_show.released().version, no_show.shipped),
+        *(
+            Kind(
+                name,
+                title,
+                True,
+                partial(lambda of: feedback_text.released(of).version, name),
+                partial(feedback_text.shipped, name),
+            )
+            for name, title in feedback_text.TITLES.items()
+        ),
     )
 }

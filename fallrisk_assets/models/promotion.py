@@ -9,6 +9,9 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
+from fallrisk_assets.clinic.feedback_text import gates as feedback_text
+from fallrisk_assets.clinic.feedback_text.contract import FeedbackTextEvaluation
+from fallrisk_assets.clinic.feedback_text.model import NAMES as TEXT_MODELS
 from fallrisk_assets.clinic.no_show import gates as no_show
 from fallrisk_assets.clinic.no_show.contract import NoShowEvaluation
 from fallrisk_assets.contract import ContractType
@@ -22,6 +25,10 @@ Ask = Callable[[Sequence[Row], str], list[Verdict]]
 JUDGED: dict[str, tuple[ContractType, str, Ask]] = {
     FALL_DETECTOR: (FallDetectorEvaluation, "fall_detector_evaluation", verdicts),
     NO_SHOW: (NoShowEvaluation, "no_show_evaluation", no_show.verdicts),
+    **{
+        name: (FeedbackTextEvaluation, "feedback_text_evaluation", feedback_text.verdicts_of(name))
+        for name in TEXT_MODELS
+    },
 }
 """Models with gates: the table of their evaluations, its asset, and the gates."""
 
