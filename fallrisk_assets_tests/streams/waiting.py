@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def until(done, step=lambda: time.sleep(0.02)):
