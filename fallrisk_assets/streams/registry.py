@@ -22,6 +22,7 @@ from fallrisk_assets.clinic.identity import Assignment
 DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 REGISTERED, REVOKED, REINSTATED, CONFIGURED = "registered", "revoked", "reinstated", "configured"
 KINDS = (REGISTERED, REVOKED, REINSTATED, CONFIGURED)
+_ORDER = (REGISTERED, CONFIGURED, REINSTATED, REVOKED)
 
 _DEVICE_NAMED = re.compile(rb'"deviceId"\s*:\s*"([^"\\]*)"')
 _PATIENT_NAMED = re.compile(rb'"patientId"\s*:\s*"([^"\\]*)"')
@@ -121,11 +122,11 @@ def as_line(event: RegistryEvent) -> bytes:
 def entries(events: Iterable[RegistryEvent]) -> dict[str, DeviceEntry]:
     """Fold events into what holds now; the order in which they were received does not matter.
 
-    What happens to a device before it is registered counts from its registration on: revoking first and
-    registering later leaves it revoked only if it was revoked after.
+    What was decided about a device before it was registered does not count. Of what was decided at the same
+    instant the revocation holds.
     """
     found: dict[str, DeviceEntry] = {}
-    for event in sorted(set(events)):
+    for event in sorted(set(events), key=lambda e: (e.at, e.device_id, _ORDER.index(e.kind), e)):
         known = found.get(event.device_id)
         if event.kind == REGISTERED:
             known = known or DeviceEntry(event.device_id, event.at)

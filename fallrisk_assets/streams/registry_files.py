@@ -30,6 +30,17 @@ def put_events(landing: Landing, events: Sequence[RegistryEvent], received_at: d
     return key
 
 
+def read_registry(landing: Landing, keys: Iterable[str]) -> tuple[list[RegistryEvent], list[str]]:
+    """Read registry files; returns their events, and what is wrong with lines that are none."""
+    events: list[RegistryEvent] = []
+    problems: list[str] = []
+    for key in keys:
+        found, wrong = read_events(landing.read(key))
+        events += found
+        problems += [f"{key}, {problem}" for problem in wrong]
+    return events, problems
+
+
 def assignments_in(lake: Lake) -> Mapping[str, Sequence[Assignment]]:
     """Return who wore each device when, from every snapshot that was published."""
     return resolve_assignments(lake.read(DeviceAssignment, lake.ledger.keys(DeviceAssignment)))
@@ -71,9 +82,9 @@ class RegistrySource:
     def _read(self) -> Registry:
         for file in self._landing.list(REGISTRY_FOLDER):
             if file.key not in self._events:
-                self._events[file.key], problems = read_events(self._landing.read(file.key))
+                self._events[file.key], problems = read_registry(self._landing, [file.key])
                 for problem in problems:
-                    logger.error("%s, %s: left out; put a mended line in a new file", file.key, problem)
+                    logger.error("%s: left out; put a mended line in a new file", problem)
         return Registry(entries(_all(self._events.values())), self._assignments())
 
 

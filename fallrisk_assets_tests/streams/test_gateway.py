@@ -8,7 +8,7 @@ from isal import igzip
 
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment
 from fallrisk_assets.streams.gateway import EVENTS_FOLDER, Gateway, device_of_topic, drops_of, topic_of
-from fallrisk_assets.streams.registry import Registry, RegistryEvent, as_line, entries, read_events
+from fallrisk_assets.streams.registry import KINDS, Registry, RegistryEvent, as_line, entries, read_events
 from fallrisk_assets.streams.registry_files import RegistrySource, put_events
 from fallrisk_assets.streams.spool import Record, Spool, read_segment
 from fallrisk_assets.telemetry.drops import parse_drop_name
@@ -162,6 +162,12 @@ def test_registry_events_in_any_order_say_the_same():
     assert entries(events)["a"].revoked_at is None
     assert entries(events)["a"].config == '{"rate_hz": 50}'
     assert entries(events)["b"].revoked_at is None
+
+
+def test_of_decisions_at_one_instant_the_revocation_holds():
+    at_once = [event("a", kind, config="{}" * (kind == "configured")) for kind in KINDS]
+    found = entries(at_once)["a"]
+    assert (found.revoked_at, found.config) == (JUNE, "{}")
 
 
 def test_a_registry_line_that_is_none_is_named_and_costs_only_itself():
