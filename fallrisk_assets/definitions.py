@@ -43,6 +43,7 @@ from fallrisk_assets.schedules import (
     tidy_the_lake,
 )
 from fallrisk_assets.sensors import assignment_sensor, clinic_sensor, landing_sensor, look_back_sensor
+from fallrisk_assets.streams import assets as streams
 from fallrisk_assets.streams.lag_job import stream_lag, watch_stream_lag
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
@@ -68,6 +69,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     warehouse_operations,
     dashboards,
     clinic_dashboards,
+    streams,
 )
 CHECKS: tuple[ModuleType, ...] = (
     telemetry_checks,

@@ -29,6 +29,7 @@ DOMAINS = (
     "warehouse",
     "warehouse.operations",
     "dashboards",
+    "streams",
 )
 DICTIONARY = Path("docs/data_dictionary.md")
 SNAPSHOT = Path("docs/schema_snapshot.json")
