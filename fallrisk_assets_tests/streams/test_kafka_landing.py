@@ -17,7 +17,7 @@ from fallrisk_assets_tests.telemetry.messages import HOUR, line
 from simulator.brokers import free_port, kafka_broker
 
 SENT_MS = round(HOUR.timestamp() * 1000)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
