@@ -9,7 +9,8 @@ variables of `aws` mean is told in `docs/aws.md`.
 
 Who is told and how (mail server, webhooks, the platform's own contact) is the same in each: `OutboxResource`
 takes it from the variables `FALLRISK_SMTP_HOST` … `FALLRISK_ALERT_LINK` when it sends; none has to be set. So
-is whether FHIR resources are labelled as test data (`FALLRISK_TEST_DATA`; they are, unless it says false).
+are the sinks of events (`FALLRISK_EVENT_BUS`, `_TOPIC`, `_QUEUE`: `EventSinks`), and so is whether FHIR
+resources are labelled as test data (`FALLRISK_TEST_DATA`; they are, unless it says false).
 """
 
 import os
@@ -20,6 +21,7 @@ import dagster as dg
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.clinic.feedback_text.resource import FeedbackTextSource
 from fallrisk_assets.clinic.no_show.resource import NoShowSource
+from fallrisk_assets.events.resource import EventSinks
 from fallrisk_assets.fhir.resource import FhirSettings
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import LANDING_VARIABLE, Landing
@@ -55,6 +57,7 @@ def _local() -> dict[str, Any]:
         "warehouse": Warehouse(),
         "windows": WindowSettings(),
         "outbox": OutboxResource(),
+        "events": EventSinks(),
         "fhir": FhirSettings(),
         "recordings": Recordings(),
         "feedback_text_source": FeedbackTextSource(),

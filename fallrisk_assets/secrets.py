@@ -16,15 +16,12 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from fallrisk_assets import aws
 from fallrisk_assets.lake.s3 import REGION_VARIABLES, Misconfigured, region
 
 _REFERENCE = re.compile(r"(secretsmanager|ssm|file):([^#]+)(?:#(.+))?")
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S, _ATTEMPTS = 5.0, 10.0, 4
-#: What the store may say for the moment; anything else that it says is about the reference or our rights.
-_FOR_THE_MOMENT = ("Throttling", "InternalService", "InternalServer", "ServiceUnavailable", "RequestTimeout")
 #: These tell whole answers to whoever listens at level DEBUG.
 _TELLTALES = ("botocore.parsers", "botocore.endpoint", "botocore.hooks")
 
@@ -83,7 +80,7 @@ def _from_file(name: str, wrong: Callable[[str], Misconfigured]) -> str:
 
 
 def _from_aws(store: str, name: str, wrong: Callable[[str], Misconfigured]) -> str:
-    from botocore import exceptions as said
+    from botocore.exceptions import BotoCoreError, ClientError
 
     if not region():
         raise wrong(f"needs a region, and {REGION_VARIABLES[0]} is not set")
@@ -91,33 +88,14 @@ def _from_aws(store: str, name: str, wrong: Callable[[str], Misconfigured]) -> s
         logging.getLogger(logger).setLevel(logging.INFO)
     try:
         if store == "ssm":
-            answer = _client("ssm").get_parameter(Name=name, WithDecryption=True)
+            answer = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
             return str(answer["Parameter"]["Value"])
-        answer = _client("secretsmanager").get_secret_value(SecretId=name)
-    except said.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        if code.startswith(_FOR_THE_MOMENT):
-            raise SecretsUnavailable(f"{store}:{name}: {code}") from error
-        raise wrong(f"cannot be read ({code})") from error
-    except (said.NoCredentialsError, said.PartialCredentialsError, said.ParamValidationError) as error:
-        raise wrong(f"cannot be read ({type(error).__name__})") from error
-    except said.BotoCoreError as error:
-        raise SecretsUnavailable(f"{store}:{name}: {type(error).__name__}") from error
+        answer = aws.client("secretsmanager").get_secret_value(SecretId=name)
+    except (BotoCoreError, ClientError) as error:
+        why, passes = aws.reason(error)
+        if passes:
+            raise SecretsUnavailable(f"{store}:{name}: {why}") from error
+        raise wrong(f"cannot be read ({why})") from error
     if "SecretString" not in answer:
         raise wrong("is binary, and a text is wanted")
     return str(answer["SecretString"])
-
-
-def _client(service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        service,
-        region_name=region(),
-        config=Config(
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        ),
-    )

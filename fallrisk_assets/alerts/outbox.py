@@ -232,6 +232,27 @@ class Ledger:
         )
         return [_delivery(row) for row in rows]
 
+    def first_pages(self, since: int | None) -> tuple[list[Page], int]:
+        """First pages of alerts whose turn has come since a number, and the number to give the next time.
+
+        A page that waits for its first turn is not among them yet, nor ever one that is a duplicate, stale or
+        was withdrawn before: they tell nobody anything.
+
+        Args:
+            since: what was returned the last time; None: only the number is of interest.
+        """
+        newest = self._db.execute("select coalesce(max(id), 0) as newest from events").fetchone()["newest"]
+        if since is None:
+            return [], newest
+        rows = self._db.execute(
+            """select distinct d.* from events e join latest d on d.idempotency_key = e.idempotency_key
+               where e.id > ? and e.id <= ? and d.level = 0
+                 and (e.state in ('SENT', 'FAILED') or (e.state = 'PENDING' and e.detail <> ''))
+               order by d.at, d.idempotency_key""",
+            (since, newest),
+        )
+        return [_delivery(row).page for row in rows], newest
+
     def told(self, alert_id: str) -> Counter[str]:
         """How many contacts an alert has in each state; a duplicate counts as the page that it repeats."""
         pages = (self._original(d) for d in self.deliveries(alert_id=alert_id))

@@ -4,12 +4,14 @@ Belongs here: settings, and the clock at the edge. Does not belong here: the led
 """
 
 import os
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
 
+from fallrisk_assets.alerts.aws_channels import SnsChannel, SqsChannel
 from fallrisk_assets.alerts.channels import Channel, FileChannel, SmtpChannel, WebhookChannel
 from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.notifications import ops_contact
@@ -32,9 +34,11 @@ VARIABLES = {
     "smtp_starttls": "FALLRISK_SMTP_STARTTLS",
     "send_webhooks": "FALLRISK_SEND_WEBHOOKS",
     "webhook_token": "FALLRISK_WEBHOOK_TOKEN",
+    "send_sms": "FALLRISK_SEND_SMS",
     "ops_channel": "FALLRISK_OPS_CHANNEL",
     "ops_address": "FALLRISK_OPS_ADDRESS",
 }
+_OF_AWS: Mapping[str, Callable[[], Channel]] = {"sns": SnsChannel, "sqs": SqsChannel}
 _BY_REFERENCE = ("smtp_username", "smtp_password", "webhook_token")
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
@@ -61,9 +65,10 @@ class OutboxResource(dg.ConfigurableResource):
         send_webhooks: whether webhook contacts are really called.
         webhook_token: bearer token; give it as an `EnvVar` or a reference.
         proxy: proxy for webhooks; empty: none.
+        send_sms: whether text messages are really sent, by SNS.
         ops_channel: channel of whoever runs the platform, who is also told when a patient has no contact;
-            without it the file, as long as no channel is real.
-        ops_address: their address.
+            without it the file, as long as no channel is real. `sns` and `sqs` are theirs alone.
+        ops_address: their address; the ARN of a topic or the URL of a queue.
     """
 
     path: str = ""
@@ -78,6 +83,7 @@ class OutboxResource(dg.ConfigurableResource):
     send_webhooks: bool = False
     webhook_token: str = Field(default="", repr=False)
     proxy: str = ""
+    send_sms: bool = False
     ops_channel: str = ""
     ops_address: str = ""
 
@@ -121,6 +127,10 @@ class OutboxResource(dg.ConfigurableResource):
             )
         if self._yes("send_webhooks"):
             channels["webhook"] = WebhookChannel(token=self._text("webhook_token"), proxy=self.proxy)
+        if self._yes("send_sms"):
+            channels["sms"] = SnsChannel()
+        if (ops := self._text("ops_channel")) in _OF_AWS:
+            channels[ops] = _OF_AWS[ops]()
         return channels
 
     def _text(self, name: str) -> str:
@@ -140,6 +150,6 @@ class OutboxResource(dg.ConfigurableResource):
 
     def ops(self) -> Contact:
         """Who is told about the platform itself, and about patients without contacts."""
-        real = self._text("smtp_host") or self._yes("send_webhooks")
+        real = self._text("smtp_host") or self._yes("send_webhooks") or self._yes("send_sms")
         missing = NOT_CONFIGURED if real else "file"
         return ops_contact(self._text("ops_channel") or missing, self._text("ops_address"))

@@ -50,6 +50,7 @@ def services_server():
 @pytest.fixture
 def services(services_server, monkeypatch):
     """The variables by which those services are reached, beside those of S3 where they are set."""
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the credentials that it once found
     for name, value in services_server.variables().items():
         if name not in os.environ or not name.startswith(("AWS_ACCESS", "AWS_SECRET")):
             monkeypatch.setenv(name, value)
@@ -70,6 +71,7 @@ def redshift(redshift_server, aws, monkeypatch):
 def aws(standin, monkeypatch, tmp_path):
     """The variables of an environment `aws` with nothing in it yet."""
     variables = standin.variables(f"test-{uuid.uuid4().hex}")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)

@@ -1,0 +1,1 @@
+"""Events: what became of each stage, told to other systems."""
