@@ -24,6 +24,7 @@ from fallrisk_assets.dashboards import assets as dashboards
 from fallrisk_assets.dashboards import clinic_assets as clinic_dashboards
 from fallrisk_assets.environments import environment as chosen_environment
 from fallrisk_assets.environments import resources_for
+from fallrisk_assets.events.sensor import stage_events
 from fallrisk_assets.fhir import assets as fhir
 from fallrisk_assets.health import failed_partition_checks, health_job
 from fallrisk_assets.jobs import ON_DEMAND, partitioned_jobs
@@ -103,7 +104,14 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             warehouse_retention,
             stream_lag,
         ],
-        sensors=[landing_sensor, clinic_sensor, assignment_sensor, look_back_sensor, *run_failure.sensors],
+        sensors=[
+            landing_sensor,
+            clinic_sensor,
+            assignment_sensor,
+            look_back_sensor,
+            stage_events,
+            *run_failure.sensors,
+        ],
         schedules=[
             fill_silent_hours,
             read_identities,
