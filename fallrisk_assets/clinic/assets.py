@@ -17,7 +17,8 @@ from fallrisk_assets.clinic.contract import (
     Patients,
 )
 from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
-from fallrisk_assets.clinic.files import FOLDER
+from fallrisk_assets.clinic.files import FOLDER, ClinicFolder
+from fallrisk_assets.clinic.patient_files import PatientFiles
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.lake.landing import Landing
@@ -54,14 +55,13 @@ def clinic_identity(
     bad line costs that line, and stands in `identity_quarantine` with its reason.
     """
     landing: Landing = context.resources.landing
-    names = [file.key for file in landing.list(FOLDER)]
-    content: dict[str, bytes] = {}
+    folder = ClinicFolder(file.key for file in landing.list(FOLDER))
+    patient_files = PatientFiles(landing.read)
     for key in context.partition_keys:
-        of_day, earlier = files_to_read(names, date.fromisoformat(key))
-        for file in (*of_day, *earlier):
-            if file.key not in content:
-                content[file.key] = landing.read(file.key)
-        tables = snapshot_of_day(date.fromisoformat(key), of_day, earlier, content)
+        day = date.fromisoformat(key)
+        of_day, earlier = files_to_read(folder, day)
+        content = {file.key: landing.read(file.key) for file in of_day}
+        tables = snapshot_of_day(day, of_day, earlier, content, patient_files)
         refused = Counter(tables[IdentityQuarantine]["reason"].to_pylist())
         for model, publication in publications.items():
             publication.add(key, tables[model])

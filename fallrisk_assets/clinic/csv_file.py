@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
+_NEEDS_CSV = ('"', "\r", "\n", "\x00")
+"""Characters that mean more to CSV than themselves, the comma apart."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,6 +104,8 @@ def read_records(
 def _cells_of(raw: bytes) -> list[str] | None:
     try:
         text = raw.rstrip(b"\r").decode("utf-8")
+        if text and len(text) <= csv.field_size_limit() and not any(one in text for one in _NEEDS_CSV):
+            return text.split(",")  # what the reader would do, at a tenth of its price
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):
         return None

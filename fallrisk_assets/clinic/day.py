@@ -4,7 +4,7 @@ Here: the choice among several files of a day, and ids that hold across files. N
 (`files.py`), judging lines (`intake.py`), reading the landing zone (`assets.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -24,60 +24,62 @@ from fallrisk_assets.clinic.files import (
     NAMES,
     PATIENTS,
     ClinicFile,
-    files_of_day,
+    ClinicFolder,
 )
 from fallrisk_assets.clinic.intake import (
     parse_care_contacts,
     parse_device_assignment,
-    parse_patients,
-    patient_ids_in,
     quarantine_table,
 )
+from fallrisk_assets.clinic.patient_files import PatientFiles
 from fallrisk_assets.contract import ContractType, empty_table
 
 PATIENT_FILES_REMEMBERED = 30
 """Newest `patients.csv` files whose ids count as known when another file names a patient."""
 
 
-def files_to_read(keys: Iterable[str], day: date) -> tuple[list[ClinicFile], list[ClinicFile]]:
+def files_to_read(folder: ClinicFolder, day: date) -> tuple[list[ClinicFile], list[ClinicFile]]:
     """Choose the files that a day's identities are made from, those with unknown names included.
 
     Args:
-        keys: names of all files in the clinic's folder.
+        folder: all files of the clinic.
         day: UTC day of receipt.
 
     Returns:
         The files received on that day, and the newest earlier `patients.csv` files (for their ids), both by
         time of receipt.
     """
-    return files_of_day(keys, day, {*IDENTITY_KINDS, None}, PATIENTS, PATIENT_FILES_REMEMBERED)
+    of_day = folder.received_on(day, {*IDENTITY_KINDS, None})
+    return of_day, folder.newest_before(day, PATIENTS, PATIENT_FILES_REMEMBERED)
 
 
 def snapshot_of_day(
-    day: date, of_day: Sequence[ClinicFile], earlier: Sequence[ClinicFile], content: Mapping[str, bytes]
+    day: date,
+    of_day: Sequence[ClinicFile],
+    earlier: Sequence[ClinicFile],
+    content: Mapping[str, bytes],
+    patient_files: PatientFiles | None = None,
 ) -> dict[ContractType, pa.Table]:
     """Judge a day's files and return the tables of that day.
 
     A file is a full snapshot: of several files of a kind the one received last holds, unless all of its
     lines are refused. The refused lines of every file are kept. A patient counts as known if any
-    `patients.csv` up to the end of the day names the id, even on a faulty line.
+    `patients.csv` up to the end of the day names the id, even on a faulty line. Patients' files are asked for
+    their ids only where a file of the day names patients by them.
 
     Args:
         day: UTC day of receipt.
         of_day: files received on it, by time of receipt.
         earlier: earlier `patients.csv` files.
-        content: bytes by file key.
+        content: bytes by file key, of the day's files at least.
+        patient_files: those read for other days; by default nothing is remembered of other days.
 
     Returns:
         `Patients`, `PatientIdentity`, `DeviceAssignment`, `CareContacts` and `IdentityQuarantine`, each
         possibly empty.
     """
-    patient_ids: set[str] = set()
-    wearable_ids: set[str] = set()
-    for file in (*earlier, *(file for file in of_day if file.kind == PATIENTS)):
-        patients, wearables = patient_ids_in(content[file.key])
-        patient_ids |= patients
-        wearable_ids |= wearables
+    files = patient_files or PatientFiles(content.__getitem__)
+    known = [*earlier, *(file for file in of_day if file.kind == PATIENTS)]
     models: tuple[ContractType, ...] = (Patients, PatientIdentity, DeviceAssignment, CareContacts)
     tables = {model: empty_table(model) for model in models}
     refused = [empty_table(IdentityQuarantine)]
@@ -85,13 +87,15 @@ def snapshot_of_day(
         name, data = file.name, content[file.key]
         found: dict[ContractType, pa.Table] = {}
         if file.kind == PATIENTS:
-            parsed = parse_patients(name, data, day)
+            parsed = files.parse(name, data, day)
             found = {Patients: parsed.patients, PatientIdentity: parsed.identities}
             refusals = parsed.refusals
         elif file.kind == DEVICE_ASSIGNMENT:
-            found[DeviceAssignment], refusals = parse_device_assignment(name, data, day, wearable_ids)
+            found[DeviceAssignment], refusals = parse_device_assignment(
+                name, data, day, files.named_in(known)[1]
+            )
         elif file.kind == CARE_CONTACTS:
-            found[CareContacts], refusals = parse_care_contacts(name, data, day, patient_ids)
+            found[CareContacts], refusals = parse_care_contacts(name, data, day, files.named_in(known)[0])
         else:
             detail = f"not one of {', '.join(NAMES)}; name it so and send it again"
             refusals = quarantine_table(name, [Refusal(0, "FILE_NAME_INVALID", detail, "")], day)

@@ -4,6 +4,7 @@ Here: names, kinds, and the choice of files. Not here: what is inside a file.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -76,22 +77,31 @@ def clinic_file(key: str) -> ClinicFile | None:
     return ClinicFile(received_at, key, NAMES.get(found[2] + found[3]) if found else None)
 
 
-def files_of_day(
-    keys: Iterable[str], day: date, kinds: Collection[str | None], remembered_kind: str, remembered: int
-) -> tuple[list[ClinicFile], list[ClinicFile]]:
-    """Choose the files that a day's tables are made from.
+class ClinicFolder:
+    """The files of the clinic's folder by day of receipt, their names read once however many days ask.
 
     Args:
-        keys: names of all files in the clinic's folder.
-        day: UTC day of receipt.
-        kinds: kinds that are read; None stands for names that say nothing known.
-        remembered_kind: the kind of which earlier files are looked at too.
-        remembered: how many of those, the newest.
-
-    Returns:
-        The files received on that day, and the earlier ones, both by time of receipt.
+        keys: names of all files in the clinic's folder; those that carry no time are left out.
     """
-    files = sorted(file for key in keys if (file := clinic_file(key)) is not None)
-    of_day = [file for file in files if file.received_at.date() == day and file.kind in kinds]
-    earlier = [file for file in files if file.received_at.date() < day and file.kind == remembered_kind]
-    return of_day, earlier[-remembered:]
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._by_day: dict[date, list[ClinicFile]] = {}
+        self._by_kind: dict[str | None, list[ClinicFile]] = {}
+        for file in sorted(file for key in keys if (file := clinic_file(key)) is not None):
+            self._by_day.setdefault(file.received_at.date(), []).append(file)
+            self._by_kind.setdefault(file.kind, []).append(file)
+
+    def received_on(self, day: date, kinds: Collection[str | None]) -> list[ClinicFile]:
+        """Return the files of some kinds received on a UTC day, by time of receipt.
+
+        Args:
+            day: UTC day of receipt.
+            kinds: kinds that are wanted; None stands for names that say nothing known.
+        """
+        return [file for file in self._by_day.get(day, []) if file.kind in kinds]
+
+    def newest_before(self, day: date, kind: str, most: int) -> list[ClinicFile]:
+        """Return the newest files of a kind received before a UTC day, at most so many, the oldest first."""
+        of_kind = self._by_kind.get(kind, [])
+        end = bisect_left(of_kind, day, key=lambda file: file.received_at.date())
+        return of_kind[max(end - most, 0) : end]

@@ -59,8 +59,13 @@ _ASSIGNMENT_ALIASES = {"from": "valid_from", "to": "valid_to", "position_worn": 
 _POSITION_ALIASES = {"lower_back": "lowback", "low_back": "lowback"}
 _CONTACT_ALIASES = {"order": "contact_order"}
 _GENDER_ALIASES = {"f": "female", "m": "male", "o": "other", "u": "unknown"}
-_OLDEST_YEARS = 125
+OLDEST_YEARS = 125
 _NEVER_CORRECTED = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def patient_records(data: bytes) -> list[Record]:
+    """Return the lines of a `patients.csv` that can be read as such, unjudged."""
+    return read_records(data, PATIENT_COLUMNS, _PATIENT_ALIASES)[0]
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,8 @@ _WITH_NAMES = pa.schema(
 def _patient_row(cells: Cells, snapshot_date: date) -> dict[str, Any]:
     wearable = cells.optional_text("wearable_patient_id")
     birth_date, registration_date = cells.day("birth_date"), cells.day("registration_date")
-    if birth_date > snapshot_date or birth_date.year < snapshot_date.year - _OLDEST_YEARS:
-        raise CellError("DATE_IMPLAUSIBLE", f"birth_date is not in the {_OLDEST_YEARS} years before the file")
+    if birth_date > snapshot_date or birth_date.year < snapshot_date.year - OLDEST_YEARS:
+        raise CellError("DATE_IMPLAUSIBLE", f"birth_date is not in the {OLDEST_YEARS} years before the file")
     if not birth_date <= registration_date:
         raise CellError("REGISTERED_BEFORE_BIRTH", "registration_date is before birth_date")
     if registration_date > snapshot_date:
@@ -275,8 +280,7 @@ def patient_ids_in(data: bytes) -> tuple[frozenset[str], frozenset[str]]:
     which would silence it. An id that two patients share is not among the wearable ids: nobody can say
     whose it is.
     """
-    records, _ = read_records(data, PATIENT_COLUMNS, _PATIENT_ALIASES)
-    patient_uses, wearable_uses = _uses(records)
+    patient_uses, wearable_uses = _uses(patient_records(data))
     shared = {wearable for wearable, n in wearable_uses.items() if n > 1}
     return frozenset(patient_uses) - {""}, frozenset(wearable_uses) - shared - {""}
 

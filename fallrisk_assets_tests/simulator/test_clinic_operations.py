@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from fallrisk_assets.clinic.files import clinic_file
+from fallrisk_assets.clinic.files import ClinicFolder, clinic_file
 from fallrisk_assets.clinic.intake import parse_patients
 from fallrisk_assets.clinic.operations.concerned import DayEnd
 from fallrisk_assets.clinic.operations.contract import (
@@ -47,7 +47,7 @@ def read(landing: Path, truth: Path) -> Clinic:
     names = sorted(f"clinic/{path.name}" for path in (landing / "clinic").iterdir())
     content = {name: (landing / name).read_bytes() for name in names}
     days = [START + timedelta(days=n) for n in range(DAYS)]
-    of_days = [operations_of_day(day, *files_to_read(names, day), content) for day in days]
+    of_days = [operations_of_day(day, *files_to_read(ClinicFolder(names), day), content) for day in days]
     tables = {model: pa.concat_tables(of_day[model] for of_day in of_days) for model in of_days[0]}
     patients = [
         parse_patients(name, content[name], file.received_at.date()).patients

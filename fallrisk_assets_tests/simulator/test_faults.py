@@ -12,6 +12,7 @@ import pytest
 
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
+from fallrisk_assets.clinic.files import ClinicFolder
 from fallrisk_assets.clinic.identity import Assignment, resolve_assignments
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
@@ -232,7 +233,7 @@ def assignments_of(cohort: Cohort) -> dict[str, list[Assignment]]:
     """Who wore what, as known at the end of the last day."""
     landing = Landing(root=str(cohort.landing))
     day = date(2026, 1, 6)
-    of_day, earlier = files_to_read([file.key for file in landing.list("clinic")], day)
+    of_day, earlier = files_to_read(ClinicFolder(file.key for file in landing.list("clinic")), day)
     content = {file.key: landing.read(file.key) for file in (*of_day, *earlier)}
     return resolve_assignments(snapshot_of_day(day, of_day, earlier, content)[DeviceAssignment])
 

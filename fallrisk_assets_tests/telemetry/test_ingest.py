@@ -14,6 +14,7 @@ import pytest
 
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.day import files_to_read, snapshot_of_day
+from fallrisk_assets.clinic.files import ClinicFolder
 from fallrisk_assets.clinic.identity import FOREVER_US, Assignment, resolve_assignments
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
@@ -48,7 +49,7 @@ def assignments_of(root: Path) -> dict[str, list[Assignment]]:
     landing = Landing(root=str(root / "landing"))
     keys = [file.key for file in landing.list("clinic")]
     day = date(2026, 1, 5)
-    of_day, earlier = files_to_read(keys, day)
+    of_day, earlier = files_to_read(ClinicFolder(keys), day)
     content = {file.key: landing.read(file.key) for file in (*of_day, *earlier)}
     return resolve_assignments(snapshot_of_day(day, of_day, earlier, content)[DeviceAssignment])
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from fallrisk_assets.clinic.files import FOLDER
+from fallrisk_assets.clinic.files import FOLDER, ClinicFolder
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
     AppointmentQuarantine,
@@ -21,7 +21,7 @@ from fallrisk_assets.clinic.operations.contract import (
     OperationsQuarantine,
     Providers,
 )
-from fallrisk_assets.clinic.operations.day import files_to_read, operations_of_day
+from fallrisk_assets.clinic.operations.day import TimeZones, files_to_read, operations_of_day
 from fallrisk_assets.clinic.operations.history import (
     day_ends,
     events_until,
@@ -70,15 +70,13 @@ def clinic_operations(
     `operations_quarantine` with its reason.
     """
     landing: Landing = context.resources.landing
-    names = [file.key for file in landing.list(FOLDER)]
-    providers_read: dict[str, bytes] = {}
+    folder = ClinicFolder(file.key for file in landing.list(FOLDER))
+    told = TimeZones(landing.read)
     for key in context.partition_keys:
-        of_day, earlier = files_to_read(names, date.fromisoformat(key))
+        day = date.fromisoformat(key)
+        of_day, earlier = files_to_read(folder, day)
         content = {file.key: landing.read(file.key) for file in of_day}
-        for file in earlier:
-            if file.key not in providers_read:
-                providers_read[file.key] = landing.read(file.key)
-        tables = operations_of_day(date.fromisoformat(key), of_day, earlier, {**providers_read, **content})
+        tables = operations_of_day(day, of_day, earlier, content, told)
         for model, publication in publications.items():
             publication.add(key, tables[model])
             for file in of_day:

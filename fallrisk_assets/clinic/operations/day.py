@@ -5,7 +5,7 @@ Here: the choice among the drops of a day and what became of each of their lines
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -19,7 +19,7 @@ from fallrisk_assets.clinic.files import (
     OPERATIONS_KINDS,
     PROVIDERS,
     ClinicFile,
-    files_of_day,
+    ClinicFolder,
 )
 from fallrisk_assets.clinic.intake import quarantine_table
 from fallrisk_assets.clinic.operations.contract import (
@@ -42,13 +42,39 @@ PROVIDER_FILES_REMEMBERED = 30
 Rows = list[dict[str, Any]]
 
 
-def files_to_read(keys: Iterable[str], day: date) -> tuple[list[ClinicFile], list[ClinicFile]]:
+def files_to_read(folder: ClinicFolder, day: date) -> tuple[list[ClinicFile], list[ClinicFile]]:
     """Choose the drops of a day, and the newest earlier `providers.csv` files, both by time of receipt."""
-    return files_of_day(keys, day, OPERATIONS_KINDS, PROVIDERS, PROVIDER_FILES_REMEMBERED)
+    earlier = folder.newest_before(day, PROVIDERS, PROVIDER_FILES_REMEMBERED)
+    return folder.received_on(day, OPERATIONS_KINDS), earlier
+
+
+class TimeZones:
+    """The zones that `providers.csv` files tell: each file is read once, however many days look at it.
+
+    Args:
+        read: gives a file's bytes by its key.
+    """
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+        self._found: dict[str, dict[str, str]] = {}
+
+    def of(self, files: Sequence[ClinicFile]) -> dict[str, str]:
+        """Return the IANA zone by provider; of several files the last that tells one holds."""
+        zones: dict[str, str] = {}
+        for file in files:
+            if file.key not in self._found:
+                self._found[file.key] = provider_zones_in(self._read(file.key))
+            zones |= self._found[file.key]
+        return zones
 
 
 def operations_of_day(
-    day: date, of_day: Sequence[ClinicFile], earlier: Sequence[ClinicFile], content: Mapping[str, bytes]
+    day: date,
+    of_day: Sequence[ClinicFile],
+    earlier: Sequence[ClinicFile],
+    content: Mapping[str, bytes],
+    told: TimeZones | None = None,
 ) -> dict[ContractType, pa.Table]:
     """Judge a day's drops and return the tables of that day.
 
@@ -60,16 +86,16 @@ def operations_of_day(
         day: UTC day of receipt.
         of_day: drops received on it, by time of receipt.
         earlier: earlier `providers.csv` files.
-        content: bytes by file key.
+        content: bytes by file key, of the day's drops at least.
+        told: the zones of providers' files, to be shared by days; by default those in `content`.
 
     Returns:
         `ClinicDrops`, `OperationsQuarantine`, `Providers`, `AppointmentEvents`, `AppointmentRecords` and
         `Feedback`, each possibly empty. Of each drop, the lines received are those in a table, the
         duplicates, the superseded and the quarantined ones.
     """
-    zones: dict[str, str] = {}
-    for file in (*earlier, *(file for file in of_day if file.kind == PROVIDERS)):
-        zones |= provider_zones_in(content[file.key])
+    known = [*earlier, *(file for file in of_day if file.kind == PROVIDERS)]
+    zones = (told or TimeZones(content.__getitem__)).of(known)
     rows: dict[ContractType, Rows] = {
         m: [] for m in (Providers, AppointmentEvents, AppointmentRecords, Feedback)
     }

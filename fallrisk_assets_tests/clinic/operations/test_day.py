@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fallrisk_assets.clinic.files import clinic_file
+from fallrisk_assets.clinic.files import ClinicFolder, clinic_file
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
     AppointmentRecords,
@@ -31,7 +31,7 @@ from fallrisk_assets_tests.clinic.operations.rows import (
 
 def judge(content: dict[str, bytes]):
     content = {f"clinic/{name}": data for name, data in content.items()}
-    return operations_of_day(DAY, *files_to_read(content, DAY), content)
+    return operations_of_day(DAY, *files_to_read(ClinicFolder(content), DAY), content)
 
 
 def csv(*rows: str, header: str = PROVIDERS_HEADER) -> bytes:
