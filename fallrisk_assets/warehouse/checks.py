@@ -47,7 +47,7 @@ def sql_check(
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         warehouse: AnyWarehouse = context.resources.warehouse
         keys = list(context.op_execution_context.partition_keys)
-        broken = {key: broken_rows(warehouse, query, key) for key in (keys if "?" in query else keys[-1:])}
+        broken = broken_by_day(warehouse, query, keys if "?" in query else keys[-1:])
         # The result of a range, be it of one day, is recorded without a partition.
         if not context.op_execution_context.has_partition_key:
             for key in keys:
@@ -69,7 +69,13 @@ def sql_check(
 
 def broken_rows(warehouse: AnyWarehouse, query: str, key: str) -> pa.Table:
     """Return what breaks the promise on a day."""
-    return warehouse.query(query, [date.fromisoformat(key)] if "?" in query else [])
+    return broken_by_day(warehouse, query, [key])[key]
+
+
+def broken_by_day(warehouse: AnyWarehouse, query: str, keys: Sequence[str]) -> dict[str, pa.Table]:
+    """Return what breaks the promise on each of some days."""
+    days = [[date.fromisoformat(key)] if "?" in query else [] for key in keys]
+    return dict(zip(keys, warehouse.query_each(query, days), strict=True))
 
 
 def _metadata(rows: pa.Table) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from fallrisk_assets.publishing import (
     report_publication,
     retried_when_transient,
 )
-from fallrisk_assets.validation import ContractReport
+from fallrisk_assets.validation import SAMPLE_ROWS, ContractReport, pandera_refusals, sample_of
 from fallrisk_assets.warehouse.store import WHOLE_TABLE, AnyWarehouse, judge
 
 POOL = "warehouse"
 """Writers of the warehouse share this pool of one."""
+_SAMPLED_OF_A_SLICE = 4
 
 
 class WarehousePublication:
@@ -44,6 +45,8 @@ class WarehousePublication:
         self._warehouse = warehouse
         self._run_id = run_id
         self._slices: dict[str, pa.Table] = {}
+        self._sampled: list[tuple[str, pa.Table]] = []
+        self._whole: tuple[pa.Table, ContractReport] | None = None
 
     @property
     def bad(self) -> dict[str, ContractReport]:
@@ -56,16 +59,37 @@ class WarehousePublication:
         return bool(self.bad)
 
     def add(self, key: str, rows: pa.Table) -> ContractReport:
-        """Judge the rows of a whole partition and take them in if the contract accepts them."""
-        sliced = self.model.spec.slice_column is not None
-        report = judge(self.model, key if sliced else WHOLE_TABLE, rows)
+        """Judge the rows of a whole partition and take them in if the contract accepts them.
+
+        A table without slices that is added again as the same object is not judged again. Of slices the masks
+        see all rows here; pandera sees a sample of the publication before anything is written.
+        """
+        if self.model.spec.slice_column is None:
+            if self._whole is None or self._whole[0] is not rows:
+                self._whole = (rows, judge(self.model, WHOLE_TABLE, rows))
+            report = self._whole[1]
+        else:
+            report = judge(self.model, key, rows, ask_pandera=False)
+            if report.passed and sum(some.num_rows for _, some in self._sampled) < SAMPLE_ROWS:
+                self._sampled.append((key, sample_of(rows, _SAMPLED_OF_A_SLICE)))
         self.reports[key] = report
         if report.passed:
             self._slices[key] = rows
         return report
 
+    def _ask_pandera(self) -> None:
+        """Let the pandera model judge a few rows of the slices: it has the last word on them."""
+        owners = [key for key, rows in self._sampled for _ in range(rows.num_rows)]
+        if not owners:
+            return
+        pieces = pa.concat_tables(rows for _, rows in self._sampled).combine_chunks()
+        for row, reason in pandera_refusals(self.model, pieces).items():
+            self.reports[owners[row]].refuse({row: reason})
+            self._slices.pop(owners[row], None)
+
     def commit(self) -> dict[str, LedgerEntry]:
         """Write the accepted partitions in one transaction and return their ledger entries by key."""
+        self._ask_pandera()
         if not self._slices:
             return {}
         if self.model.spec.slice_column is not None:

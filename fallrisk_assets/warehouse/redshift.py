@@ -12,7 +12,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -191,6 +191,11 @@ class RedshiftWarehouse(dg.ConfigurableResource):
         """Return the result of a query; writers are neither waited for nor made to wait."""
         with self._session() as session:
             return session.execute(sql, parameters).arrow()
+
+    def query_each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[pa.Table]:
+        """Return the results of a query asked several times, in one session."""
+        with self._session() as session:
+            return [session.execute(sql, list(one)).arrow() for one in parameters]
 
     def ledger(self) -> dict[tuple[str, str], LedgerEntry]:
         """Return what has been published, by table and partition key."""

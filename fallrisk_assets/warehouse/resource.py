@@ -11,7 +11,7 @@ in one step.
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -154,6 +154,18 @@ class Warehouse(dg.ConfigurableResource):
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Return the result of a query on the file that is written to; for checks inside a run."""
         return self.transact(lambda connection: connection.sql(sql, params=list(parameters)).to_arrow_table())
+
+    def query_each(self, sql: str, parameters: Iterable[Sequence[Any]]) -> list[pa.Table]:
+        """Return the results of a query asked several times, in one transaction: opening the file costs more.
+
+        Args:
+            sql: The query.
+            parameters: Its parameters, for each time.
+        """
+        asked = [list(one) for one in parameters]
+        return self.transact(
+            lambda connection: [connection.sql(sql, params=one).to_arrow_table() for one in asked]
+        )
 
     def ledger(self) -> dict[tuple[str, str], LedgerEntry]:
         """Return what has been published, by table and partition key."""

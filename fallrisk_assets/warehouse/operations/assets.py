@@ -169,8 +169,9 @@ def mart_outreach(
 ) -> None:
     """Both halves of the house in one question: whom to call today, and why."""
     query = (_MARTS / "outreach.sql").read_text()
-    for key in publication.keys:
-        rows = warehouse.query(query, [date.fromisoformat(key)]).cast(arrow_schema(MartOutreach))
+    found = warehouse.query_each(query, [[date.fromisoformat(key)] for key in publication.keys])
+    for key, of_day in zip(publication.keys, found, strict=True):
+        rows = of_day.cast(arrow_schema(MartOutreach))
         publication.add(key, rows)
         reasons = Counter(reason for said in rows["reasons"].to_pylist() for reason in said.split(","))
         show_bars(publication, key, dict(sorted(reasons.items())), name="patients by reason")

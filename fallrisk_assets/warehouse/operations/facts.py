@@ -4,13 +4,19 @@ Here: curated rows of one day to fact rows. Not here: dimensions, the joins (`..
 was not taken stays null.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fallrisk_assets.clinic.operations.vocabulary import COMPLETED, CONNECTIONS
-from fallrisk_assets.contract import arrow_schema
+from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.warehouse.calendar import date_id
 from fallrisk_assets.warehouse.history import midnight, natural_key
 from fallrisk_assets.warehouse.operations.contract import FactAppointment, FactFeedback
+
+_INSTANT = pa.timestamp("us", "UTC")
 
 
 def fact_appointment(states: pa.Table) -> pa.Table:
@@ -19,23 +25,21 @@ def fact_appointment(states: pa.Table) -> pa.Table:
     Args:
         states: `Appointments` rows of that day.
     """
-    rows = [
-        {
-            **row,
-            "date_id": date_id(row["scheduled_date"]),
-            "time_id": row["scheduled_time_id"],
-            "event_at": row["scheduled_start_at"],
-            "appointment_key": natural_key(row["appointment_id"]),
-            "patient_key": natural_key(row["patient_id"]),
-            "provider_key": natural_key(row["provider_id"]),
-            "status_key": natural_key(row["status"]),
-            "appointment_type_key": row["appointment_type"] and natural_key(row["appointment_type"]),
-            "session_started": row["session_started_at"] is not None or row["status"] == COMPLETED,
-            "connection_score": CONNECTIONS.get(row["connection_quality"]),
-        }
-        for row in states.to_pylist()
-    ]
-    return pa.Table.from_pylist(rows, schema=arrow_schema(FactAppointment))
+    begun, completed = pc.is_valid(states["session_started_at"]), pc.equal(states["status"], COMPLETED)
+    return _of_schema(
+        FactAppointment,
+        states,
+        date_id=_each(states["scheduled_date"], date_id),
+        time_id=states["scheduled_time_id"],
+        event_at=states["scheduled_start_at"],
+        appointment_key=_each(states["appointment_id"], natural_key),
+        patient_key=_each(states["patient_id"], natural_key),
+        provider_key=_each(states["provider_id"], natural_key),
+        status_key=_each(states["status"], natural_key),
+        appointment_type_key=_each(states["appointment_type"], natural_key),
+        session_started=pc.or_(begun, completed),
+        connection_score=_each(states["connection_quality"], CONNECTIONS.get),
+    )
 
 
 def fact_feedback(answers: pa.Table) -> pa.Table:
@@ -44,17 +48,31 @@ def fact_feedback(answers: pa.Table) -> pa.Table:
     Args:
         answers: `Feedback` rows received on that day.
     """
-    rows = [
-        {
-            **row,
-            "day": row["received_date"],
-            "date_id": date_id(row["feedback_date"]),
-            "event_at": row["given_at"] or midnight(row["feedback_date"]),
-            "appointment_key": natural_key(row["appointment_id"]),
-            "patient_key": natural_key(row["patient_id"]),
-            "has_comment": row["comments"] is not None,
-        }
-        for row in answers.to_pylist()
-    ]
-    table = pa.Table.from_pylist(rows, schema=arrow_schema(FactFeedback))
+    table = _of_schema(
+        FactFeedback,
+        answers,
+        day=answers["received_date"],
+        date_id=_each(answers["feedback_date"], date_id),
+        event_at=pc.coalesce(answers["given_at"], _each(answers["feedback_date"], midnight, _INSTANT)),
+        appointment_key=_each(answers["appointment_id"], natural_key),
+        patient_key=_each(answers["patient_id"], natural_key),
+        has_comment=pc.is_valid(answers["comments"]),
+    )
     return table.sort_by([(name, "ascending") for name in FactFeedback.spec.sort])
+
+
+def _each(
+    values: pa.ChunkedArray, function: Callable[[Any], Any], kind: pa.DataType | None = None
+) -> pa.ChunkedArray:
+    """Return a function of each value, asked once for each distinct one; null stays null."""
+    coded = values.combine_chunks().dictionary_encode()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    answers = pa.array([function(value) for value in coded.dictionary.to_pylist()], kind or pa.int64())
+    return pa.chunked_array([answers.take(coded.indices)])
+
+
+def _of_schema(model: ContractType, rows: pa.Table, **columns: pa.ChunkedArray) -> pa.Table:
+    """Return rows in the schema of a table, its columns those given or else those of the same name."""
+    schema = arrow_schema(model)
+    chosen = [columns[name] if name in columns else rows[name] for name in schema.names]
+    return pa.table([one.cast(f.type) for one, f in zip(chosen, schema, strict=True)], schema=schema)
