@@ -6,6 +6,7 @@ the rows were cut into batches, files or dictionaries. What does not: which file
 
 import functools
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -73,19 +74,25 @@ class ContentHasher:
     def _update_text(self, i: int, chunk: pa.Array) -> None:
         encoded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
         words = [b"\x01" + w.encode() if w is not None else b"\x00" for w in encoded.dictionary.to_pylist()]
+        words.append(b"\x00")  # code -1: null
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        if encoded is chunk:  # a dictionary of others may hold a word twice, or a null
+            first: dict[bytes, int] = {}
+            codes = np.array([first.setdefault(word, code) for code, word in enumerate(words)])[codes]
         starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
-        lengths = np.diff(starts, append=len(codes))
-        run = self._runs[i]
-        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
-            code = int(codes[start])
-            word = words[code] if code >= 0 else b"\x00"
-            if run is not None and run[0] == word:
-                run = (word, run[1] + length)
+        lengths = np.diff(starts, append=len(codes)).tolist()
+        runs = codes[starts].tolist()
+        carried = self._runs[i]
+        if carried is not None:
+            if carried[0] == words[runs[0]]:
+                lengths[0] += carried[1]
             else:
-                self._flush(i, run)
-                run = (word, length)
-        self._runs[i] = run
+                self._flush(i, carried)
+        headed = [len(word).to_bytes(4, "big") + word for word in words]
+        tails = {length: length.to_bytes(8, "big") for length in set(lengths[:-1])}
+        ended = [headed[code] + tails[length] for code, length in zip(runs[:-1], lengths[:-1], strict=True)]
+        self._columns[i].update(b"".join(ended))
+        self._runs[i] = (words[runs[-1]], lengths[-1])
 
     def _update_together(self, data: pa.Table) -> None:
         block = np.empty((data.num_rows, len(self._together)), np.float32)
@@ -143,13 +150,19 @@ def content_hash(data: pa.Table) -> str:
     return hasher.hexdigest()
 
 
-def combined_hash(parts: Any) -> str:
+def combined_hash(parts: Iterable[Any]) -> str:
     """Return one hash of an ordered sequence of texts."""
+    return list(combined_hashes(parts))[-1]
+
+
+def combined_hashes(parts: Iterable[Any]) -> Iterator[str]:
+    """Yield the combined hash of no texts, of the first, of the first two, and so on up to all of them."""
     total = hashlib.sha256()
+    yield total.hexdigest()
     for part in parts:
         raw = str(part).encode()
         total.update(len(raw).to_bytes(4, "big") + raw)
-    return total.hexdigest()
+        yield total.hexdigest()
 
 
 @functools.cache

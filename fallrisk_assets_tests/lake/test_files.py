@@ -1,4 +1,5 @@
 import datetime as dt
+import hashlib
 from itertools import pairwise
 
 import pyarrow as pa
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from fallrisk_assets.lake.files import (
     ContentHasher,
+    combined_hash,
+    combined_hashes,
     content_hash,
     parquet_writer,
     read_rows,
@@ -55,6 +58,19 @@ def test_the_content_hash_does_not_depend_on_how_rows_were_cut_or_coded(rows, cu
 
 
 @settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from([None, 0, 1, 2, 3, 4]), max_size=12), st.integers(0, 12))
+def test_a_foreign_dictionary_with_a_word_twice_or_a_null_hashes_as_the_words(codes, cut):
+    schema = pa.schema([pa.field("text", pa.string())])
+    words = ["a", "b", "a", None, ""]
+    said = pa.array([None if code is None else words[code] for code in codes], pa.string())
+    coded = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words, pa.string()))
+    hasher = ContentHasher(schema)
+    for piece in (coded[:cut], coded[cut:]):
+        hasher.update(pa.table([piece], names=["text"]))
+    assert hasher.hexdigest() == content_hash(pa.table([said], schema=schema))
+
+
+@settings(max_examples=150, deadline=None)
 @given(rows=ROWS, other=ROWS)
 def test_different_rows_have_different_content_hashes(rows, other):
     a, b = as_table(rows), as_table(other)
@@ -70,3 +86,11 @@ def test_rows_come_back_from_a_file_as_they_were(tmp_path):
     back = read_rows(Readings, path, pafs.LocalFileSystem())
     assert back.equals(data.cast(back.schema))
     assert content_hash(back) == content_hash(data)
+
+
+@given(st.lists(st.text(max_size=5), max_size=6))
+def test_a_combined_hash_tells_where_each_text_ends_and_those_on_the_way_are_those_of_fewer_texts(parts):
+    raws = [part.encode() for part in parts]
+    told = b"".join(len(raw).to_bytes(4, "big") + raw for raw in raws)
+    assert combined_hash(parts) == hashlib.sha256(told).hexdigest()
+    assert list(combined_hashes(parts)) == [combined_hash(parts[:n]) for n in range(len(parts) + 1)]

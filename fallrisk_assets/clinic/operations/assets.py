@@ -125,8 +125,7 @@ def appointment_states(
             if found.num_rows:
                 publications[model].add(key, found)
         statuses[key].update(rows["status"].to_pylist())
-    for key in keys:
-        inputs = inputs_until(lake, key)
+    for key, inputs in inputs_until(lake, keys).items():
         for publication in publications.values():
             publication.mark(key, made_from=made_from(inputs))
             for name, content_hash in inputs.items():

@@ -3,6 +3,7 @@
 Here: which published days answer for a day, and stale days. Not here: what the rows mean (`states.py`).
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
@@ -21,7 +22,7 @@ from fallrisk_assets.clinic.operations.contract import (
 from fallrisk_assets.clinic.operations.references import References
 from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import Lake
-from fallrisk_assets.lake.files import combined_hash
+from fallrisk_assets.lake.files import combined_hash, combined_hashes
 
 MADE_FROM_FACT = "made_from"
 """Fact of a day's states: one hash of everything received up to that day."""
@@ -76,9 +77,13 @@ def day_ends(lake: Lake, keys: Sequence[str]) -> list[DayEnd]:
     ]
 
 
-def inputs_until(lake: Lake, key: str) -> dict[str, str]:
-    """Return, by table, one hash of everything published up to a day; days without rows do not count."""
-    return {model.spec.identifier: hashes[key] for model, hashes in _hashes(lake, [key]).items()}
+def inputs_until(lake: Lake, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return, for each of some days, by table, one hash of everything published up to it.
+
+    Days without rows do not count. The ledger is read once, however many days ask.
+    """
+    hashes = _hashes(lake, keys)
+    return {key: {model.spec.identifier: of_model[key] for model, of_model in hashes.items()} for key in keys}
 
 
 def made_from(inputs: Mapping[str, str]) -> str:
@@ -94,10 +99,10 @@ def stale_days(lake: Lake) -> dict[str, str]:
     """
     keys = lake.ledger.keys(Appointments)
     published = lake.ledger.find_all(Appointments, keys)
-    hashes = _hashes(lake, keys)
+    inputs = inputs_until(lake, keys)
     stale = {}
     for key in keys:
-        now = made_from({model.spec.identifier: of_model[key] for model, of_model in hashes.items()})
+        now = made_from(inputs[key])
         entry = published[key]
         if entry and any(part.facts.get(MADE_FROM_FACT) != now for part in entry.buckets.values()):
             stale[key] = now
@@ -109,11 +114,10 @@ def _hashes(lake: Lake, keys: Sequence[str]) -> dict[ContractType, dict[str, str
     found: dict[ContractType, dict[str, str]] = {}
     for model in _INPUTS:
         published = lake.ledger.find_all(model, lake.ledger.keys(model))
-        contents = [(key, e.content_hash) for key, e in sorted(published.items()) if e is not None and e.rows]
-        found[model] = {
-            until: combined_hash(f"{key}={content}" for key, content in contents if key <= until)
-            for until in keys
-        }
+        entries = {key: entry for key, entry in sorted(published.items()) if entry is not None and entry.rows}
+        until_each = list(combined_hashes(f"{key}={entry.content_hash}" for key, entry in entries.items()))
+        days = list(entries)
+        found[model] = {key: until_each[bisect_right(days, key)] for key in keys}
     return found
 
 

@@ -12,9 +12,11 @@ or provider became known.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -98,22 +100,31 @@ def day_states(
 
     Yields:
         A day with `Appointments` and `AppointmentQuarantine` rows of it; the pieces of a day follow each
-        other by appointment.
+        other by appointment. A day on which nothing changed is not among them.
     """
     told = appointments_told(ends, events, records, references)
     silent = appointments_silent(ends, before, events)
-    ids = sorted(set().union(*told.values(), *silent.values()))
-    for first in range(0, len(ids), APPOINTMENTS_AT_ONCE):
-        piece = ids[first : first + APPOINTMENTS_AT_ONCE]
-        of_piece = frozenset(piece)
-        events_of, records_of = _by_appointment(events, piece), _by_appointment(records, piece)
+    concerned = {end.day: told[end.day] | silent[end.day] for end in ends}
+    ids = sorted(set().union(*concerned.values()))
+    events_of, records_of = _ByAppointment(events, ids), _ByAppointment(records, ids)
+    pieces: dict[int, list[tuple[DayEnd, DayEnd, list[str]]]] = {}
+    place = {one: at // APPOINTMENTS_AT_ONCE for at, one in enumerate(ids)}
+    for previous, end in pairwise((before, *ends)):
+        of_pieces: dict[int, list[str]] = {}
+        for one in sorted(concerned[end.day]):
+            of_pieces.setdefault(place[one], []).append(one)
+        for piece, of_piece in of_pieces.items():
+            pieces.setdefault(piece, []).append((previous, end, of_piece))
+    for piece in sorted(pieces):
+        first = piece * APPOINTMENTS_AT_ONCE
+        its_events = events_of.rows(first, first + APPOINTMENTS_AT_ONCE)
+        its_records = records_of.rows(first, first + APPOINTMENTS_AT_ONCE)
         known: dict[str, _State] = {}
-        previous = before
-        for end in ends:
+        for previous, end, of_piece in pieces[piece]:
             rows: list[dict[str, Any]] = []
             refused: list[dict[str, Any]] = []
-            for one in sorted((told[end.day] | silent[end.day]) & of_piece):
-                of_one = events_of.get(one, []), records_of.get(one, [])
+            for one in of_piece:
+                of_one = its_events.get(one, []), its_records.get(one, [])
                 old = known.get(one)
                 if old is None:
                     old = _state(*of_one, previous, references)
@@ -124,12 +135,12 @@ def day_states(
                     if row := new.row or _withdrawn(old):
                         rows.append({"day": end.day, **row, "as_of": end.as_of})
                     refused += _quarantined(end.day, one, new, old)
-            previous = end
-            yield (
-                end.day,
-                pa.Table.from_pylist(rows, schema=arrow_schema(Appointments)),
-                pa.Table.from_pylist(refused, schema=arrow_schema(AppointmentQuarantine)),
-            )
+            if rows or refused:
+                yield (
+                    end.day,
+                    pa.Table.from_pylist(rows, schema=arrow_schema(Appointments)),
+                    pa.Table.from_pylist(refused, schema=arrow_schema(AppointmentQuarantine)),
+                )
 
 
 def _withdrawn(old: _State) -> Mapping[str, Any] | None:
@@ -137,13 +148,29 @@ def _withdrawn(old: _State) -> Mapping[str, Any] | None:
     return old.row and {**old.row, "refusal": "NOT_SCHEDULED"}
 
 
-def _by_appointment(table: pa.Table, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    if not ids:
-        return {}
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in table.filter(pc.is_in(table["appointment_id"], pa.array(ids, pa.string()))).to_pylist():
-        found.setdefault(row["appointment_id"], []).append(row)
-    return found
+class _ByAppointment:
+    """The rows of a table by appointment, a piece of the appointments at a time.
+
+    Args:
+        table: rows with an `appointment_id`.
+        ids: the appointments that are wanted, sorted.
+    """
+
+    def __init__(self, table: pa.Table, ids: Sequence[str]) -> None:
+        at = pc.index_in(table["appointment_id"], pa.array(ids, pa.string())).combine_chunks()
+        places = np.asarray(at.fill_null(len(ids)))
+        self._order = np.argsort(places, kind="stable")
+        self._places = places[self._order]
+        self._table = table
+        self._ids = len(ids)
+
+    def rows(self, first: int, end: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of the appointments from one place in the ids to another, `[first, end)`."""
+        low, high = np.searchsorted(self._places, [first, min(end, self._ids)])
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._table.take(pa.array(self._order[low:high])).to_pylist():
+            found.setdefault(row["appointment_id"], []).append(row)
+        return found
 
 
 def _state(

@@ -17,7 +17,7 @@ from fallrisk_assets.clinic.operations.contract import (
     OperationsQuarantine,
     Providers,
 )
-from fallrisk_assets.clinic.operations.history import stale_days
+from fallrisk_assets.clinic.operations.history import inputs_until, stale_days
 from fallrisk_assets.lake import Lake, MissingPartition
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.sensors import stale_state_requests
@@ -111,6 +111,15 @@ def test_days_run_one_by_one_and_backwards_give_what_the_range_gave(clinic, ran,
         for day in clinic.lake.ledger.keys(model):
             expected = clinic.lake.ledger.get(model, day).content_hash
             assert other.lake.ledger.get(model, day).content_hash == expected
+
+
+def test_what_a_day_is_made_from_does_not_depend_on_how_many_days_ask(clinic, ran):
+    days = ["2026-01-05", "2026-01-06", "2026-01-07"]
+    together = inputs_until(clinic.lake, days)
+    assert together == {day: inputs_until(clinic.lake, [day])[day] for day in days}
+    first, quiet, last = (together[day] for day in days)
+    assert first == quiet  # nothing with rows was received on that day
+    assert {table for table in first if first[table] != last[table]} >= {AppointmentEvents.spec.identifier}
 
 
 def test_no_comment_reaches_the_metadata_of_a_run(clinic, ran):

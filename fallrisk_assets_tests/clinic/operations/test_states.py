@@ -252,3 +252,10 @@ def test_appointments_looked_at_in_pieces_give_the_same_rows_in_the_same_order(m
     monkeypatch.setattr("fallrisk_assets.clinic.operations.states.APPOINTMENTS_AT_ONCE", 2)
     assert states(received) == whole
     assert [row["appointment_id"] for row in whole[0][6]] == [f"APT{n}" for n in range(5)]
+
+
+def test_a_day_on_which_nothing_changed_is_no_piece():
+    before = DayEnd(FIRST - timedelta(days=1), None)
+    events, records = tables({2: [event()], 6: CAME})
+    pieces = list(day_states([end_of(day) for day in DAYS], before, events, records, references()))
+    assert [day.day for day, _, _ in pieces] == [2, 6]
