@@ -8,6 +8,8 @@ export FALLRISK_DATA := $(DATA_DIR)
 export DAGSTER_HOME := $(DATA_DIR)/dagster_home
 # Arrow's jemalloc costs a thirtieth less CPU time than its mimalloc here, and 10 MB less at the peak.
 export ARROW_DEFAULT_MEMORY_POOL := jemalloc
+# A range run's events are stored so many at a time, not one by one.
+export DAGSTER_EVENT_BATCH_SIZE := 500
 # A process that cannot keep its byte code compiles Dagster anew at every start.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin

@@ -18,6 +18,7 @@ from pyiceberg.exceptions import CommitFailedException, ValidationException
 from sqlalchemy.exc import OperationalError
 
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.event_log import written_together
 from fallrisk_assets.lake import Lake, LedgerEntry, Publication, PublishedMeanwhile, SliceRefused
 from fallrisk_assets.previews import bars
 from fallrisk_assets.schemas import dagster_column_schema
@@ -304,18 +305,19 @@ def report_publication(
         rows = sum(entry.rows for entry in entries.values())
         logger.info("published %s: %s partitions, %s rows", model.spec.identifier, len(entries), rows)
     if not context.has_partition_key:  # a range: its own result would be recorded without a partition
-        for key, report in publication.reports.items():
-            context.log_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=spec.key,
-                    check_name=CONTRACT_CHECK,
-                    passed=report.passed,
-                    metadata=_check_metadata(report),
-                    partition=key,
-                    blocking=True,
-                    description=report.sentence(),
+        with written_together(context.instance):
+            for key, report in publication.reports.items():
+                context.log_event(
+                    dg.AssetCheckEvaluation(
+                        asset_key=spec.key,
+                        check_name=CONTRACT_CHECK,
+                        passed=report.passed,
+                        metadata=_check_metadata(report),
+                        partition=key,
+                        blocking=True,
+                        description=report.sentence(),
+                    )
                 )
-            )
     total = ContractReport(model)
     for report in publication.reports.values():
         total.merge(report)

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from fallrisk_assets.event_log import written_together
 from fallrisk_assets.partitions import daily
 from fallrisk_assets.warehouse.store import AnyWarehouse
 
@@ -50,17 +51,18 @@ def sql_check(
         broken = broken_by_day(warehouse, query, keys if "?" in query else keys[-1:])
         # The result of a range, be it of one day, is recorded without a partition.
         if not context.op_execution_context.has_partition_key:
-            for key in keys:
-                rows = broken.get(key, broken[keys[-1]])
-                context.op_execution_context.log_event(
-                    dg.AssetCheckEvaluation(  # type: ignore[arg-type]
-                        asset_key=dg.AssetKey(asset),
-                        check_name=name,
-                        passed=rows.num_rows == 0,
-                        metadata=_metadata(rows),
-                        partition=key,
+            with written_together(context.instance):
+                for key in keys:
+                    rows = broken.get(key, broken[keys[-1]])
+                    context.op_execution_context.log_event(
+                        dg.AssetCheckEvaluation(  # type: ignore[arg-type]
+                            asset_key=dg.AssetKey(asset),
+                            check_name=name,
+                            passed=rows.num_rows == 0,
+                            metadata=_metadata(rows),
+                            partition=key,
+                        )
                     )
-                )
         total = pa.concat_tables(broken.values())
         return dg.AssetCheckResult(passed=total.num_rows == 0, metadata=_metadata(total))
 

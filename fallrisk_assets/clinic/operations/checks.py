@@ -17,6 +17,7 @@ from fallrisk_assets.clinic.operations.contract import (
     Providers,
 )
 from fallrisk_assets.contract import ContractType
+from fallrisk_assets.event_log import written_together
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import daily
 
@@ -69,17 +70,18 @@ def drops_are_conserved(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
     run = context.op_execution_context
     lost = {key: lost_lines(lake, key) for key in run.partition_keys}
     if not run.has_partition_key:  # a range: its own result would be recorded without a partition
-        for key, of_day in lost.items():
-            run.log_event(
-                dg.AssetCheckEvaluation(  # type: ignore[arg-type]
-                    asset_key=dg.AssetKey("clinic_drops"),
-                    check_name=CONSERVATION,
-                    passed=not of_day,
-                    metadata={"verdict": _sentence([of_day])},
-                    partition=key,
-                    blocking=True,
+        with written_together(context.instance):
+            for key, of_day in lost.items():
+                run.log_event(
+                    dg.AssetCheckEvaluation(  # type: ignore[arg-type]
+                        asset_key=dg.AssetKey("clinic_drops"),
+                        check_name=CONSERVATION,
+                        passed=not of_day,
+                        metadata={"verdict": _sentence([of_day])},
+                        partition=key,
+                        blocking=True,
+                    )
                 )
-            )
     return dg.AssetCheckResult(
         passed=not any(lost.values()), metadata={"verdict": _sentence(list(lost.values()))}
     )
