@@ -5,7 +5,6 @@ Here: which attributes each dimension tracks and where a version begins. Not her
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -152,25 +151,23 @@ class Wearers:
 
 def dim_site(snapshots: pa.Table) -> pa.Table:
     """Return the `DimSite` rows; a site's zone is the commonest in the newest snapshot that names it."""
-    rows = snapshots.select(["site_id", "snapshot_date", "time_zone"]).to_pylist()
-    first: dict[str, date] = {}
-    newest: dict[str, date] = {}
-    for row in rows:
-        site, day = row["site_id"], row["snapshot_date"]
-        first[site] = min(day, first.get(site, day))
-        newest[site] = max(day, newest.get(site, day))
-    zones: dict[str, Counter[str]] = {site: Counter() for site in newest}
-    for row in rows:
-        if row["snapshot_date"] == newest[row["site_id"]]:
-            zones[row["site_id"]][row["time_zone"]] += 1
+    rows = snapshots.select(["site_id", "snapshot_date", "time_zone"])
+    days = rows.group_by("site_id").aggregate([("snapshot_date", "min"), ("snapshot_date", "max")])
+    seen = {row["site_id"]: row for row in days.to_pylist()}
+    zones: dict[str, dict[str, int]] = {site: {} for site in seen}
+    counted = rows.group_by(["site_id", "snapshot_date", "time_zone"]).aggregate([([], "count_all")])
+    for row in counted.to_pylist():
+        site = row["site_id"]
+        if row["snapshot_date"] == seen[site]["snapshot_date_max"]:
+            zones[site][row["time_zone"]] = row["count_all"]
     sites = [
         {
             "site_key": natural_key(site),
             "site_id": site,
             "time_zone": min(zones[site], key=lambda zone: (-zones[site][zone], zone)),
-            "first_seen": first[site],
+            "first_seen": seen[site]["snapshot_date_min"],
         }
-        for site in sorted(newest)
+        for site in sorted(seen)
     ]
     return pa.Table.from_pylist(sites, schema=arrow_schema(DimSite))
 

@@ -165,6 +165,21 @@ def test_a_site_is_named_once_with_the_zone_of_most_of_its_patients():
     ]
 
 
+def test_the_newest_file_that_names_a_site_tells_its_zone_and_of_equals_the_first_by_name_holds():
+    rows = [
+        patient("PAT000001", "pt-1", 5),
+        patient("PAT000002", "pt-2", 5),
+        patient("PAT000001", "pt-1", 6, time_zone="Europe/Rome"),
+        patient("PAT000002", "pt-2", 6, time_zone="Europe/Paris"),
+        patient("PAT000003", "pt-3", 7, site_id="SITE02"),
+    ]
+    table = dim_site(patients(*rows))
+    assert [(r["site_id"], r["time_zone"], r["first_seen"].day) for r in table.to_pylist()] == [
+        ("SITE01", "Europe/Paris", 5),
+        ("SITE02", "Europe/Madrid", 7),
+    ]
+
+
 def devices(assigned: list[dict], *firmware: tuple) -> list[tuple]:
     seen = [FirmwareSeen(device, at(hours), version) for device, hours, version in firmware]
     wearers = Wearers(patient_versions(patients(patient(), patient("PAT000002", "pt-2")), HORIZON))
