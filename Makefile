@@ -20,7 +20,7 @@ SEED ?= 7
 START ?= 2026-01-05
 NOTEBOOKS ?= --inplace
 
-.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show train-feedback-text public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra standins clean distclean home
+.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show train-feedback public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra standins clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -89,7 +89,7 @@ train: home ## Train the fall detector on recordings and judge it; it scores onc
 train-no-show: home ## Train the no-show model on the clinic's appointments, or on SET=file.csv, and judge it (DAY=)
 	@$(BIN)/python -m fallrisk_assets.clinic.no_show train $(if $(SET),--set $(SET)) $(if $(DAY),--day $(DAY))
 
-train-feedback-text: home ## Train the models of comments on SET=labelled.csv, or on simulated text, and judge them (DAY=)
+train-feedback: home ## Train the models of comments on SET=labelled.csv, or on simulated text, and judge them (DAY=)
 	@$(BIN)/python -m fallrisk_assets.clinic.feedback_text train $(if $(SET),--set $(SET)) $(if $(DAY),--day $(DAY))
 
 public-set: home ## Run the clinic's whole path on the public no-show set, or a file like it, in a folder of its own (FILE=)

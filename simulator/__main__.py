@@ -1,4 +1,4 @@
-"""Command line: `python -m simulator cohort|clinic|live|replay`; `--help` explains each."""
+"""Command line: `python -m simulator cohort|clinic|live|replay|scheduling-api`; `--help` explains each."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from simulator.faults import ALL_FAULTS
 from simulator.live import LiveOptions, live_rounds
 from simulator.phenotypes import ORDER, PHENOTYPES
 from simulator.replay import replay
+from simulator.scheduling_command import SCHEDULING, add_scheduling, serve
 
 _DESCRIPTION = """\
 Make input for the lakehouse: wearable devices' drops and the clinic's files, seeded and with the truth
@@ -25,6 +26,7 @@ beside.
   cohort   a whole cohort of patients over some days, as fast as the machine can
   clinic   appointments and feedback of a clinic without devices, for days or years
   live     a few devices that keep dropping files while you watch
+  scheduling-api  the clinic of `clinic` behind HTTP, for the connector to pull from
   replay   recordings of real people (UMAFall, SisFall, KFall and others) as if devices had sent them
 """
 _LIVE = """Keep dropping small files, so that sensors can be watched: one drop a round and device."""
@@ -104,6 +106,11 @@ def parser() -> argparse.ArgumentParser:
             help="simulate appointments and feedback",
             description="Simulate a clinic's appointments and feedback. Same options, same bytes.",
             epilog="Faults: " + ", ".join(CLINIC_FAULTS) + ".",
+        )
+    )
+    add_scheduling(
+        commands.add_parser(
+            "scheduling-api", help="serve a clinic's appointments over HTTP", description=SCHEDULING
         )
     )
     _add_live(commands.add_parser("live", help="keep dropping small files", description=_LIVE))
@@ -202,7 +209,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = parser().parse_args(arguments)
     try:
-        commands = {"cohort": _cohort, "clinic": _clinic, "live": _live, "replay": _replay}
+        commands = {
+            "cohort": _cohort,
+            "clinic": _clinic,
+            "live": _live,
+            "replay": _replay,
+            "scheduling-api": serve,
+        }
         return commands[args.command](args)
     except KeyboardInterrupt:
         return 130

@@ -123,13 +123,7 @@ def write_operations(
     Raises:
         ValueError: an option makes no sense.
     """
-    options.check()
-    providers = draw_providers(options.providers, options.seed)
-    visitors = draw_visitors(list(patients), options.seed, wearers, options.visits_per_year)
-    last_day = options.start + timedelta(days=options.days - 1)
-    visits = plan_appointments(
-        visitors, providers, options.start - _BOOKED_BEFORE, last_day, options.seed, options.modes
-    )
+    providers, visits = planned_visits(patients, wearers, options)
     begin = datetime.combine(options.start, EXPORT_DROP, UTC)
     old = [visit for visit in visits if begin - _EXPORTED <= visit.starts_at < begin - timedelta(hours=5)]
     new = [visit for visit in visits if visit.starts_at >= begin - timedelta(hours=5)]
@@ -148,6 +142,29 @@ def write_operations(
     for fault in faults:
         counts[fault.fault] = counts.get(fault.fault, 0) + fault.count
     return OperationsResult(len(old) + len(new), len(answers), counts, without_room, sorted(keys))
+
+
+def planned_visits(
+    patients: Sequence[ClinicPatient], wearers: int, options: OperationsOptions
+) -> tuple[list[Provider], list[Visit]]:
+    """Return who sees patients and all appointments that are played, whoever tells of them afterwards.
+
+    Args:
+        patients: rows of `patients.csv`, wearers first.
+        wearers: how many of them wear a device.
+        options: what to simulate.
+
+    Raises:
+        ValueError: an option makes no sense.
+    """
+    options.check()
+    providers = draw_providers(options.providers, options.seed)
+    visitors = draw_visitors(list(patients), options.seed, wearers, options.visits_per_year)
+    last_day = options.start + timedelta(days=options.days - 1)
+    visits = plan_appointments(
+        visitors, providers, options.start - _BOOKED_BEFORE, last_day, options.seed, options.modes
+    )
+    return providers, visits
 
 
 def simulate_clinic(

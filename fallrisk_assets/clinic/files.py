@@ -16,11 +16,12 @@ DEVICE_ASSIGNMENT = "device_assignment"
 CARE_CONTACTS = "care_contacts"
 PROVIDERS = "providers"
 APPOINTMENT_LOG = "appointment_events"
+SCHEDULING_API = "scheduling_api"
 FEEDBACK = "feedback"
 
 IDENTITY_KINDS = frozenset({PATIENTS, DEVICE_ASSIGNMENT, CARE_CONTACTS})
 """Who is who: full snapshots."""
-OPERATIONS_KINDS = frozenset({PROVIDERS, APPOINTMENT_LOG, FEEDBACK})
+OPERATIONS_KINDS = frozenset({PROVIDERS, APPOINTMENT_LOG, SCHEDULING_API, FEEDBACK})
 """What the clinic does: who sees patients, which visits there were, what was said of them."""
 
 NAMES = {
@@ -30,6 +31,7 @@ NAMES = {
     "providers.csv": PROVIDERS,
     "appointment_events.jsonl": APPOINTMENT_LOG,
     "appointments.jsonl": APPOINTMENT_LOG,
+    "scheduling_api.jsonl": SCHEDULING_API,
     "feedback.json": FEEDBACK,
     "feedback.jsonl": FEEDBACK,
 }

@@ -12,11 +12,12 @@ from fallrisk_assets.clinic.contract import PATIENT_ID
 from fallrisk_assets.clinic.files import OPERATIONS_KINDS
 from fallrisk_assets.clinic.local_time import TIME_FLAGS
 from fallrisk_assets.clinic.operations.vocabulary import (
+    API_STATUSES,
     APPOINTMENT_TYPES,
+    BY_API,
     CONNECTIONS,
     DEVICES,
     EVENT_TYPES,
-    FINAL_STATUSES,
     ISSUE_TYPES,
     LONGEST_VISIT_MINUTES,
     MODES,
@@ -204,7 +205,9 @@ class AppointmentRecords(Contract):
     time_flag: String = column(9, "Why its time is doubtful", nullable=True, isin=TIME_FLAGS)
     appointment_type: String = column(10, "Type of visit", nullable=True, isin=APPOINTMENT_TYPES)
     mode: String = column(11, "Mode of visit", nullable=True, isin=MODES)
-    status: String = column(12, "How it ended", isin=FINAL_STATUSES)
+    status: String = column(
+        12, "How it ended; of the scheduling API, also that it lies ahead", isin=API_STATUSES
+    )
     wait_minutes: Float64 = column(13, "Wait of the patient", unit="min", nullable=True, ge=0, le=1440)
     duration_minutes: Float64 = column(
         14, "Length of the visit", unit="min", nullable=True, gt=0, le=LONGEST_VISIT_MINUTES
@@ -218,6 +221,9 @@ class AppointmentRecords(Contract):
     had_technical_issues: Bool = column(19, "Whether there were technical issues", nullable=True)
     issue_type: String = column(20, "Technical issue", nullable=True, isin=ISSUE_TYPES)
     recorded_at: Timestamp = column(21, "When the record was written", nullable=True)
+    source: String = column(
+        22, "That the scheduling API told it; null for a record of a file", nullable=True, isin=(BY_API,)
+    )
 
 
 @table(

@@ -18,6 +18,7 @@ from fallrisk_assets.clinic.files import (
     APPOINTMENT_LOG,
     OPERATIONS_KINDS,
     PROVIDERS,
+    SCHEDULING_API,
     ClinicFile,
     ClinicFolder,
 )
@@ -108,8 +109,9 @@ def operations_of_day(
         if file.kind == PROVIDERS:
             found, refusals, count = parse_providers(file.name, data, day)
             rows[Providers] = [*rows[Providers], *found]
-        elif file.kind == APPOINTMENT_LOG:
-            log = parse_log(file.name, data, day, file.received_at, zones)
+        elif file.kind in (APPOINTMENT_LOG, SCHEDULING_API):
+            by_api = file.kind == SCHEDULING_API
+            log = parse_log(file.name, data, day, file.received_at, zones, by_api)
             rows[AppointmentEvents] += log.events
             rows[AppointmentRecords] += log.records
             refusals, count = log.refusals, log.received_lines

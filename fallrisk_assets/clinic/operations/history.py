@@ -5,12 +5,13 @@ Here: which published days answer for a day, and stale days. Not here: what the 
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
 from fallrisk_assets.clinic.contract import Patients
-from fallrisk_assets.clinic.files import APPOINTMENT_LOG
+from fallrisk_assets.clinic.files import APPOINTMENT_LOG, SCHEDULING_API
 from fallrisk_assets.clinic.operations.concerned import DayEnd
 from fallrisk_assets.clinic.operations.contract import (
     AppointmentEvents,
@@ -58,6 +59,8 @@ def references_until(lake: Lake, key: str) -> References:
 def day_ends(lake: Lake, keys: Sequence[str]) -> list[DayEnd]:
     """Return the end of the day before the first of some days, and those of the days themselves.
 
+    Up to when silence counts is the log's newest receipt; the scheduling API's where no log was received yet.
+
     Args:
         lake: where the drops are.
         keys: daily partition keys that follow each other.
@@ -67,14 +70,16 @@ def day_ends(lake: Lake, keys: Sequence[str]) -> list[DayEnd]:
         _with_rows(lake, ClinicDrops, keys[-1]),
         columns=["received_date", "kind", "received_at"],
     ).to_pylist()
-    logs = sorted(
-        (drop["received_date"], drop["received_at"]) for drop in drops if drop["kind"] == APPOINTMENT_LOG
-    )
     days = [date.fromisoformat(key) for key in keys]
     return [
-        DayEnd(day, max((at for received, at in logs if received <= day), default=None))
+        DayEnd(day, _newest(drops, APPOINTMENT_LOG, day) or _newest(drops, SCHEDULING_API, day))
         for day in (days[0] - timedelta(days=1), *days)
     ]
+
+
+def _newest(drops: Sequence[Mapping[str, Any]], kind: str, day: date) -> datetime | None:
+    of_kind = (drop for drop in drops if drop["kind"] == kind and drop["received_date"] <= day)
+    return max((drop["received_at"] for drop in of_kind), default=None)
 
 
 def inputs_until(lake: Lake, keys: Sequence[str]) -> dict[str, dict[str, str]]:

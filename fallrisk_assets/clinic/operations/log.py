@@ -22,9 +22,11 @@ from fallrisk_assets.clinic.operations.lines import (
     scheduled_start,
 )
 from fallrisk_assets.clinic.operations.vocabulary import (
+    API_STATUSES,
     APPOINTMENT_RESCHEDULED,
     APPOINTMENT_SCHEDULED,
     APPOINTMENT_TYPES,
+    BY_API,
     COMPLETED,
     CONNECTIONS,
     DEVICES,
@@ -73,7 +75,12 @@ class LogFile:
 
 
 def parse_log(
-    file: str, data: bytes, received_date: date, received_at: datetime, zones: Mapping[str, str]
+    file: str,
+    data: bytes,
+    received_date: date,
+    received_at: datetime,
+    zones: Mapping[str, str],
+    by_api: bool = False,
 ) -> LogFile:
     """Judge a drop of the appointment log.
 
@@ -86,6 +93,7 @@ def parse_log(
         received_date: UTC day of its receipt.
         received_at: time of its receipt: nothing in it can have happened later.
         zones: IANA zone by provider.
+        by_api: whether it is what the scheduling API told: records only, the weakest source.
 
     Returns:
         Rows of `AppointmentEvents` and of `AppointmentRecords` and the refused lines: each line of the drop
@@ -97,10 +105,10 @@ def parse_log(
         place = {"received_date": received_date, "file": file, "line": line.line}
         cells = Cells(line)
         try:
-            if cells.optional_text("event_type") is not None:
+            if cells.optional_text("event_type") is not None and not by_api:
                 found.events.append({**place, **_event(cells, received_at, zones)})
             elif cells.optional_text("status") is not None:
-                found.records.append({**place, **_record(cells, received_at, zones)})
+                found.records.append({**place, **_record(cells, received_at, zones, by_api)})
             else:
                 raise CellError("LINE_KIND_UNKNOWN", "neither an event_type nor a status")
         except CellError as refused:
@@ -180,14 +188,14 @@ def _device(cells: Cells) -> dict[str, str | None]:
     }
 
 
-def _record(cells: Cells, received_at: datetime, zones: Mapping[str, str]) -> dict[str, Any]:
+def _record(cells: Cells, received_at: datetime, zones: Mapping[str, str], by_api: bool) -> dict[str, Any]:
     provider_id = cells.matching("provider_id", PROVIDER_ID)
     zone = zones.get(provider_id)
     starts_at, flag = scheduled_start(cells, zone)
     if starts_at is None:
         raise CellError("FIELD_MISSING", "appointment_date and scheduled_time are empty")
     check_schedule(starts_at, received_at)
-    status = cells.choice("status", FINAL_STATUSES, _STATUS_ALIASES)
+    status = cells.choice("status", API_STATUSES if by_api else FINAL_STATUSES, _STATUS_ALIASES)
     wait = cells.optional_quantity("wait_minutes", _LONGEST_WAIT_MINUTES)
     duration = cells.optional_quantity("duration_minutes", LONGEST_VISIT_MINUTES)
     if status != COMPLETED:
@@ -219,6 +227,7 @@ def _record(cells: Cells, received_at: datetime, zones: Mapping[str, str]) -> di
         "connection_quality": cells.optional_choice("connection_quality", tuple(CONNECTIONS)),
         **_issues(cells),
         "recorded_at": recorded_at,
+        "source": BY_API if by_api else None,
     }
     return {**row, "content_hash": content_hash(row)}
 

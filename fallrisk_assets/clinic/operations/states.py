@@ -28,11 +28,13 @@ from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, Ap
 from fallrisk_assets.clinic.operations.fold import Folded, fold
 from fallrisk_assets.clinic.operations.references import References
 from fallrisk_assets.clinic.operations.vocabulary import (
+    BY_API,
     BY_EVENTS,
     BY_RECORD,
     COMPLETED,
     IN_PROGRESS,
     SCHEDULED,
+    SOURCES,
 )
 from fallrisk_assets.contract import arrow_schema
 
@@ -179,7 +181,7 @@ def _state(
     end: DayEnd,
     references: References,
 ) -> _State:
-    """Return the state of one appointment at the end of a day; events win over records."""
+    """Return the state of one appointment at the end of a day, as the strongest of its sources tells it."""
     if end.as_of is None:
         return _State(None)
     received = [event for event in events if event["received_date"] <= end.day]
@@ -188,13 +190,17 @@ def _state(
         (e.event["event_id"], e.event["content_hash"], e.event["event_type"], e.reason)
         for e in folded.refused
     ]
-    record = _record_state([r for r in records if r["received_date"] <= end.day])
-    if folded.state is not None:
-        row = {**folded.state, "source": BY_EVENTS, **_loser(folded.state, record)}
-    elif record is not None:
-        row = {**record, "source": BY_RECORD, "superseded_source": None, "disagreements": None}
-    else:
+    known = [r for r in records if r["received_date"] <= end.day]
+    told = {
+        BY_EVENTS: folded.state,
+        BY_RECORD: _record_state([r for r in known if r["source"] is None]),
+        BY_API: _record_state([r for r in known if r["source"] == BY_API]),
+    }
+    sources = [source for source in SOURCES if told[source] is not None]
+    if not sources:
         return _State(None, tuple(sorted(refused)))
+    winner = told[sources[0]] or {}
+    row = {**winner, "source": sources[0], **_loser(winner, told, sources[1:])}
     zone = references.zone(row, end.day)
     row |= _local(row, zone)
     row["refusal"] = references.refusal(row, zone, end.day)
@@ -210,16 +216,24 @@ def _record_state(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None
     newest = max(records, key=lambda row: (row["recorded_at"] or _NEVER, row["content_hash"]))
     completed = newest["status"] == COMPLETED
     return {
-        **{k: v for k, v in newest.items() if k not in ("received_date", "file", "line", "content_hash")},
+        **{
+            k: v
+            for k, v in newest.items()
+            if k not in ("received_date", "file", "line", "content_hash", "source")
+        },
         **dict.fromkeys(_NOT_IN_RECORDS),
         "reschedule_count": 0,
         "event_count": 0,
-        "patient_arrived": completed,
+        "patient_arrived": None if newest["status"] == SCHEDULED else completed,
         "had_technical_issue": newest["had_technical_issues"] if completed else None,
     }
 
 
-def _loser(state: Mapping[str, Any], record: Mapping[str, Any] | None) -> dict[str, Any]:
+def _loser(
+    state: Mapping[str, Any], told: Mapping[str, Mapping[str, Any] | None], weaker: Sequence[str]
+) -> dict[str, Any]:
+    """Return the strongest of the weaker sources, and in what it says otherwise."""
+    record = told[weaker[0]] if weaker else None
     if record is None:
         return {"superseded_source": None, "disagreements": None}
     differing = [
@@ -227,7 +241,7 @@ def _loser(state: Mapping[str, Any], record: Mapping[str, Any] | None) -> dict[s
         for name in _COMPARED
         if state[name] is not None and record[name] is not None and state[name] != record[name]
     ]
-    return {"superseded_source": BY_RECORD, "disagreements": ",".join(differing) or None}
+    return {"superseded_source": weaker[0], "disagreements": ",".join(differing) or None}
 
 
 def _local(row: Mapping[str, Any], zone: str) -> dict[str, Any]:

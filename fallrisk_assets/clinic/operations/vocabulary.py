@@ -28,6 +28,8 @@ COMPLETED, CANCELLED, NO_SHOW, RESCHEDULED = "Completed", "Cancelled", "No-show"
 FINAL_STATUSES = (COMPLETED, CANCELLED, NO_SHOW, RESCHEDULED)
 """How an appointment ends; the only ones that a record of the older form may have."""
 SCHEDULED, IN_PROGRESS = "Scheduled", "In progress"
+API_STATUSES = (SCHEDULED, *FINAL_STATUSES)
+"""States that a record of the scheduling API may have: it tells of what lies ahead, too."""
 STATUSES = (SCHEDULED, IN_PROGRESS, *FINAL_STATUSES)
 DEVICES = ("Mobile Phone", "Tablet", "Laptop", "Desktop")
 CONNECTIONS = {"Excellent": 5, "Good": 4, "Fair": 3, "Poor": 2, "Very Poor": 1}
@@ -63,8 +65,8 @@ EVENT_TYPES = (
 )
 """Life-cycle events, in the order in which those of one instant are taken."""
 
-BY_EVENTS, BY_RECORD = "events", "record"
-SOURCES = (BY_EVENTS, BY_RECORD, "api")
+BY_EVENTS, BY_RECORD, BY_API = "events", "record", "api"
+SOURCES = (BY_EVENTS, BY_RECORD, BY_API)
 """Whence an appointment is known, the strongest first: events win over records, records over the API."""
 
 LONGEST_VISIT_MINUTES = 720

@@ -60,10 +60,12 @@ def tables(received: dict[int, list[dict]]) -> tuple[pa.Table, pa.Table]:
     events, records = [], []
     for day, found in received.items():
         at = datetime(2026, 1, day, 22, tzinfo=UTC)
-        log = parse_log("log", lines(*found), at.date(), at, ZONES)
-        assert not log.refusals, log.refusals
-        events += log.events
-        records += log.records
+        for by_api in (False, True):
+            mine = [one for one in found if one.get("by_api", False) == by_api]
+            log = parse_log("log", lines(*mine), at.date(), at, ZONES, by_api)
+            assert not log.refusals, log.refusals
+            events += log.events
+            records += log.records
     return (
         pa.Table.from_pylist(events, schema=arrow_schema(AppointmentEvents)),
         pa.Table.from_pylist(records, schema=arrow_schema(AppointmentRecords)),
@@ -132,6 +134,37 @@ def test_events_win_over_records_and_what_the_loser_says_otherwise_is_named():
     assert (row["source"], row["superseded_source"]) == ("events", "record")
     assert row["disagreements"] == "appointment_type,duration_minutes"
     assert row["duration_minutes"] == 20.0
+
+
+def test_records_win_over_the_api_whenever_each_was_written_and_the_loser_is_named():
+    own = record(timestamp="2026-01-05T09:00:00Z")
+    api = record(timestamp="2026-01-05T18:00:00Z", duration_minutes=23, by_api=True)
+    for received in ({5: [api], 6: [own]}, {5: [own], 6: [api]}, {6: [own, api]}):
+        row = states(received)[0][6][0]
+        assert (row["source"], row["superseded_source"]) == ("record", "api")
+        assert (row["duration_minutes"], row["disagreements"]) == (22.0, "duration_minutes")
+
+
+def test_of_three_sources_events_win_and_the_stronger_loser_is_named():
+    of = {"appointment_id": "APT1", "appointment_date": "2026-01-06", "scheduled_time": "1000"}
+    own, api = record(**of, timestamp=None), record(**of, timestamp=None, by_api=True)
+    assert states({6: [event(), *CAME, own, api]})[0][6][0]["superseded_source"] == "record"
+    assert states({6: [event(), *CAME, api]})[0][6][0]["superseded_source"] == "api"
+
+
+def test_what_the_api_alone_tells_lies_ahead_until_the_api_tells_its_end():
+    plain = {
+        "wait_time_minutes": None,
+        "duration_minutes": None,
+        "had_technical_issues": None,
+        "by_api": True,
+    }
+    ahead = record(**plain, status="Scheduled", timestamp="2026-01-04T09:00:00Z")
+    missed = record(**plain, status="No-show", timestamp="2026-01-05T09:00:00Z")
+    found, _ = states({4: [ahead], 6: [missed]})
+    assert told(found) == {4: ["Scheduled"], 6: ["No-show"]}
+    assert [found[day][0]["patient_arrived"] for day in (4, 6)] == [None, False]
+    assert {row["source"] for rows in found.values() for row in rows} == {"api"}
 
 
 def test_a_record_alone_is_an_appointment_and_events_take_over_when_they_come():
