@@ -101,6 +101,17 @@ def read_records(
     return records, refusals
 
 
+def header_columns(data: bytes, aliases: Mapping[str, str]) -> frozenset[str]:
+    """Return the columns that a CSV file's header names; none where it cannot be read.
+
+    Args:
+        data: the file as received.
+        aliases: other spellings of column names, as `read_records` takes them.
+    """
+    header = _cells_of(data.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0]) or []
+    return frozenset(_column_name(cell, aliases) for cell in header)
+
+
 def _cells_of(raw: bytes) -> list[str] | None:
     try:
         text = raw.rstrip(b"\r").decode("utf-8")

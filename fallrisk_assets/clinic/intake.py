@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from fallrisk_assets.clinic.column_map import SYNTHEA_PATIENTS, read_mapped
 from fallrisk_assets.clinic.contract import (
     CONTACT_CHANNELS,
     CONTACT_ROLES,
@@ -64,8 +65,8 @@ _NEVER_CORRECTED = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def patient_records(data: bytes) -> list[Record]:
-    """Return the lines of a `patients.csv` that can be read as such, unjudged."""
-    return read_records(data, PATIENT_COLUMNS, _PATIENT_ALIASES)[0]
+    """Return the lines of a `patients.csv`, or of another system's, that can be read as such, unjudged."""
+    return read_mapped(data, PATIENT_COLUMNS, _PATIENT_ALIASES, [SYNTHEA_PATIENTS])[0]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class PatientsFile:
 
 
 def parse_patients(file: str, data: bytes, snapshot_date: date) -> PatientsFile:
-    """Judge a `patients.csv`.
+    """Judge a `patients.csv`, or one of another system through its column map.
 
     A patient listed twice with different words is refused on every line (PATIENT_DUPLICATE; of equal lines
     the first is kept), and so is everybody whose wearable id
@@ -94,7 +95,7 @@ def parse_patients(file: str, data: bytes, snapshot_date: date) -> PatientsFile:
         `Patients`, `PatientIdentity` and `IdentityQuarantine` tables. Every line of the file but the header
         and blank ones is in `patients` or in `refusals`, never in both.
     """
-    records, refusals = read_records(data, PATIENT_COLUMNS, _PATIENT_ALIASES)
+    records, refusals = read_mapped(data, PATIENT_COLUMNS, _PATIENT_ALIASES, [SYNTHEA_PATIENTS])
     # Counted before the rows are judged: a bad birth date must not make a doubly used id look unique.
     patient_uses, wearable_uses = _uses(records)
     seen: set[str] = set()

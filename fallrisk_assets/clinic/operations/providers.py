@@ -8,9 +8,11 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from fallrisk_assets.clinic.csv_file import CellError, Cells, Refusal, each_row, read_records
+from fallrisk_assets.clinic.column_map import SYNTHEA_PROVIDERS, read_mapped
+from fallrisk_assets.clinic.csv_file import CellError, Cells, Refusal, each_row
 from fallrisk_assets.clinic.operations.contract import PROVIDER_ID
 from fallrisk_assets.clinic.operations.vocabulary import SPECIALTIES
+from fallrisk_assets.clinic.operations.zones import STATE_ZONES
 
 PROVIDER_COLUMNS = ("provider_id", "specialty", "active")
 """Columns without which the file cannot be read; the others may be absent or empty (unknown)."""
@@ -27,22 +29,12 @@ _SPECIALTY_ALIASES = {
     "orthopaedics": "Orthopedics",
 }
 _LONGEST_NAME = 100
-_STATES = {
-    "America/New_York": "CT DC DE GA MA MD ME NC NH NJ NY OH PA RI SC VA VT WV",
-    "America/Chicago": "AL AR IA IL LA MN MO MS OK WI",
-    "America/Denver": "CO MT NM UT WY",
-    "America/Phoenix": "AZ",
-    "America/Los_Angeles": "CA WA",
-    "Pacific/Honolulu": "HI",
-}
-STATE_ZONES = {state: zone for zone, states in _STATES.items() for state in states.split()}
-"""States of the US that keep one time (49 CFR part 71); of the others the state tells no clock."""
 
 
 def parse_providers(
     file: str, data: bytes, received_date: date
 ) -> tuple[list[dict[str, Any]], list[Refusal], int]:
-    """Judge a `providers.csv`.
+    """Judge a `providers.csv`, or one of another system through its column map.
 
     A provider listed on several lines with different words is refused on each (PROVIDER_DUPLICATE); of equal
     lines the first is kept and the others are refused too. Where the file has no `time_zone`, a state that
@@ -57,7 +49,7 @@ def parse_providers(
         Rows of `Providers` by id, the refused lines, and how many lines the file has besides its header; a
         file refused as a whole has one.
     """
-    records, refusals = read_records(data, PROVIDER_COLUMNS, _ALIASES)
+    records, refusals = read_mapped(data, PROVIDER_COLUMNS, _ALIASES, [SYNTHEA_PROVIDERS])
     received = len(records) + len(refusals)
     uses = Counter(
         cells["provider_id"] for cells in {tuple(r.cells.items()): r.cells for r in records}.values()
