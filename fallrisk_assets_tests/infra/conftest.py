@@ -13,6 +13,11 @@ from fallrisk_assets_tests.infra.house import House
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 VENV = ROOT / ".venv-infra"
+WISHES = {
+    "smtp_host": "mail.clinic.example",
+    "smtp_sender": "alerts@clinic.example",
+    "landing_events": "true",
+}
 SETTINGS = {"account": "111111111111", "region": "eu-west-1", "contact": "ops@clinic.example"}
 
 
@@ -59,3 +64,18 @@ def synthesised(tmp_path_factory) -> Path:
 def house(synthesised) -> House:
     """Return every resource of those templates."""
     return House.read(synthesised)
+
+
+@pytest.fixture(scope="session")
+def chosen_templates(tmp_path_factory) -> Path:
+    """Return the folder of templates of a clinic that mails alerts and reads the queue of new drops."""
+    out = tmp_path_factory.mktemp("chosen")
+    done = run_python(INFRA / "app.py", out, {**SETTINGS, **WISHES})
+    assert done.returncode == 0, done.stderr[-4000:]
+    return out
+
+
+@pytest.fixture(scope="session")
+def chosen(chosen_templates) -> House:
+    """Return every resource of those templates."""
+    return House.read(chosen_templates)
