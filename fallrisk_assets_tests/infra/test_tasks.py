@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from fallrisk_assets.environments import resources_for
+from fallrisk_assets.secrets import is_reference
 from fallrisk_assets_tests.infra.conftest import ROOT
 from fallrisk_assets_tests.infra.house import as_list, told
 
@@ -72,25 +73,51 @@ def test_the_address_of_user_code_is_the_name_under_which_it_is_found(house):
 
 
 @pytest.mark.parametrize("task", ALL)
-def test_no_password_and_no_token_is_in_a_template(house, task):
-    assert not [name for name in environment(house, task) if re.search("PASSWORD|TOKEN|SECRET", name)]
-    hidden = secrets(house, task)
-    assert "DAGSTER_PG_PASSWORD" in hidden
-    assert ("FALLRISK_WEBHOOK_TOKEN" in hidden) == (task in WITH_DATA)
+def test_no_password_and_no_token_is_in_a_template(chosen, task):
+    told_openly = {
+        n: v for n, v in environment(chosen, task).items() if re.search("PASSWORD|TOKEN|USERNAME", n)
+    }
+    assert [n for n, value in told_openly.items() if not is_reference(value)] == []
+    assert ("FALLRISK_WEBHOOK_TOKEN" in told_openly) == (task in WITH_DATA)
+    assert set(secrets(chosen, task)) == {"DAGSTER_PG_USERNAME", "DAGSTER_PG_PASSWORD"}
 
 
-def test_every_field_of_a_secret_that_a_task_asks_for_is_in_the_secret(house):
-    made = {}
-    for secret in house.of("SecretsManager::Secret"):
+def test_every_field_of_a_secret_that_a_task_asks_for_is_in_the_secret(chosen):
+    made, names = {}, {}
+    for secret in chosen.of("SecretsManager::Secret"):
         rule = secret.properties["GenerateSecretString"]
         made[secret.name] = {rule["GenerateStringKey"], *json.loads(rule["SecretStringTemplate"])}
-    for attached in house.of("SecretsManager::SecretTargetAttachment"):
+        names[secret.properties.get("Name")] = secret.name
+    for attached in chosen.of("SecretsManager::SecretTargetAttachment"):
         made[attached.name] = made[told(attached.properties["SecretId"]).strip("<>")]
+    asked = 0
     for task in ALL:
-        for variable, source in secrets(house, task).items():
+        for variable, source in secrets(chosen, task).items():
             name, field = re.fullmatch(r"<fallrisk-\w+:ExportsOutputRef(\w+)>:(\w+)::", source).groups()
             (fields,) = [fields for secret, fields in made.items() if name.startswith(secret)]
             assert field in fields, (task, variable)
+        for variable, value in environment(chosen, task).items():
+            if is_reference(value):
+                name, field = re.fullmatch(r"secretsmanager:([\w/]+)#(\w+)", value).groups()
+                assert field in made[names[name]], (task, variable)
+                asked += 1
+    assert asked == 2 * 4
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_a_task_may_read_the_secrets_that_it_is_told_of_and_no_other(chosen, task):
+    told_of = {
+        re.fullmatch(r"secretsmanager:fallrisk/(\w+)#\w+", value).group(1)
+        for value in environment(chosen, task).values()
+        if is_reference(value)
+    }
+    readable = {
+        told(resource)
+        for statement in chosen.statements(f"{task}-rights")
+        if statement["Action"] == "secretsmanager:GetSecretValue"
+        for resource in as_list(statement["Resource"])
+    }
+    assert {re.search(r"ExportsOutputRef([a-z]+)", arn).group(1) for arn in readable} == told_of
 
 
 @pytest.mark.parametrize("task", ALL)

@@ -75,6 +75,18 @@ def _writes_logs(at: Places) -> iam.PolicyStatement:
     return _allow(["s3:PutObject"], [f"arn:aws:s3:::{at.logs}/compute-logs/*"])
 
 
+def of_secrets(at: Places, secret_arns: list[str], key_arn: str) -> list[iam.PolicyStatement]:
+    """Whoever is told a reference: read these secrets, and decrypt them there."""
+    return [
+        _allow(["secretsmanager:GetSecretValue"], secret_arns),
+        _allow(
+            ["kms:Decrypt"],
+            [key_arn],
+            {"StringEquals": {"kms:ViaService": f"secretsmanager.{at.region}.amazonaws.com"}},
+        ),
+    ]
+
+
 def of_reading_curated(at: Places) -> list[iam.PolicyStatement]:
     """People who work with results: tables of the curated zone, and no other file of the lake."""
     curated = f"{LAKE_PREFIX}/curated/*"

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from fallrisk_infra.exceptions import except_for
 
+OUTBOX, LOADER = "fallrisk/outbox", "fallrisk/warehouse"
 WAREHOUSE_USER = "fallrisk_loader"
 
 
@@ -19,13 +20,13 @@ class Secrets(cdk.Stack):
         super().__init__(scope, id, **kwargs)
         self._key = key
         self.outbox = self._secret(
-            "outbox",
+            OUTBOX,
             "Login at the mail server, and the token that webhooks are called with",
             {"smtp_username": "", "smtp_password": ""},
             generated="webhook_token",
         )
         self.loader = self._secret(
-            "warehouse",
+            LOADER,
             "The user by which runs write to Redshift",
             {"username": WAREHOUSE_USER},
             generated="password",
@@ -36,8 +37,8 @@ class Secrets(cdk.Stack):
     ) -> secretsmanager.Secret:
         secret = secretsmanager.Secret(
             self,
-            name,
-            secret_name=f"fallrisk/{name}",
+            name.rpartition("/")[2],
+            secret_name=name,
             description=description,
             encryption_key=self._key,
             generate_secret_string=secretsmanager.SecretStringGenerator(
@@ -53,7 +54,7 @@ class Secrets(cdk.Stack):
             secret,
             {
                 "SecretsManagerRotationEnabled": "The other side (mail server, receiver, Redshift) has to "
-                "learn the new value at the same moment, and tasks read it when they start: docs/deploy.md "
+                "learn the new value at the same moment; tasks find it without a restart. docs/deploy.md "
                 "tells how a person rotates it."
             },
         )

@@ -17,7 +17,7 @@ from fallrisk_infra import rights
 from fallrisk_infra.database import NAME
 from fallrisk_infra.exceptions import except_for
 from fallrisk_infra.network import Network
-from fallrisk_infra.secrets import WAREHOUSE_USER, Secrets
+from fallrisk_infra.secrets import LOADER, OUTBOX, WAREHOUSE_USER, Secrets
 from fallrisk_infra.settings import Settings
 from fallrisk_infra.warehouse import DATABASE, Warehouse
 
@@ -64,14 +64,9 @@ class Services(cdk.Stack):
             ),
             settings.image_tag,
         )
-        self._secrets = {
-            name: secretsmanager.Secret.from_secret_complete_arn(self, f"{name}-secret", secret.secret_arn)
-            for name, secret in (
-                ("database", database.secret),
-                ("outbox", secrets.outbox),
-                ("warehouse", secrets.loader),
-            )
-        }
+        self._login = secretsmanager.Secret.from_secret_complete_arn(
+            self, "database-secret", database.secret.secret_arn
+        )
         self.cluster = ecs.Cluster(
             self,
             "cluster",
@@ -117,13 +112,22 @@ class Services(cdk.Stack):
             "FALLRISK_REDSHIFT_ROLE": warehouse.mover_arn,
             "FALLRISK_REDSHIFT_STAGING": f"s3://{places.lake}/warehouse",
             "FALLRISK_ALERT_LINK": settings.alert_link,
+            # By reference: asked for when they are used, so that a rotated one is found without a restart.
+            "FALLRISK_REDSHIFT_PASSWORD": f"secretsmanager:{LOADER}#password",
+            "FALLRISK_WEBHOOK_TOKEN": f"secretsmanager:{OUTBOX}#webhook_token",
             **_mail(settings),
         }
+        reading = [
+            *rights.of_data(places),
+            *rights.of_secrets(
+                places, [secrets.outbox.secret_arn, secrets.loader.secret_arn], message_key.key_arn
+            ),
+        ]
         watching = rights.of_watching_runs(places, CLUSTER, self.log_group.log_group_arn)
-        code = self._definition("code", rights.of_data(places), data, cpu=512, memory=2048, volume=True)
+        code = self._definition("code", reading, data, cpu=512, memory=2048, volume=True)
         run = self._definition(
             "run",
-            rights.of_data(places),
+            reading,
             data,
             cpu=settings.runs_vcpu_units,
             memory=settings.runs_memory_mib,
@@ -207,17 +211,7 @@ class Services(cdk.Stack):
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                     resources=[f"{self.log_group.log_group_arn}:*"],
                 ),
-                allow(
-                    actions=["secretsmanager:GetSecretValue"],
-                    resources=[secret.secret_arn for secret in self._secrets.values()],
-                ),
-                allow(
-                    actions=["kms:Decrypt"],
-                    resources=[key.key_arn],
-                    conditions={
-                        "StringEquals": {"kms:ViaService": f"secretsmanager.{self.region}.amazonaws.com"}
-                    },
-                ),
+                *rights.of_secrets(self._places, [self._database.secret.secret_arn], key.key_arn),
             ],
         )
 
@@ -258,11 +252,8 @@ class Services(cdk.Stack):
             command=command,
             environment={**self._environment, **(environment or {})},
             secrets={
-                variable: ecs.Secret.from_secrets_manager(self._secrets[secret], field)
-                for variable, (secret, field) in {
-                    **_ASKED_BY_ALL,
-                    **(_ASKED_WITH_DATA if volume else {}),
-                }.items()
+                f"DAGSTER_PG_{field.upper()}": ecs.Secret.from_secrets_manager(self._login, field)
+                for field in ("username", "password")
             },
             readonly_root_filesystem=True,
             stop_timeout=cdk.Duration.seconds(120),
@@ -309,16 +300,6 @@ class Services(cdk.Stack):
         )
 
 
-_ASKED_BY_ALL = {
-    "DAGSTER_PG_USERNAME": ("database", "username"),
-    "DAGSTER_PG_PASSWORD": ("database", "password"),
-}
-_ASKED_WITH_DATA = {
-    "FALLRISK_REDSHIFT_PASSWORD": ("warehouse", "password"),
-    "FALLRISK_SMTP_USERNAME": ("outbox", "smtp_username"),
-    "FALLRISK_SMTP_PASSWORD": ("outbox", "smtp_password"),
-    "FALLRISK_WEBHOOK_TOKEN": ("outbox", "webhook_token"),
-}
 _PORTS = {"code": 4000, "webserver": 3000}
 _CHECKS = {
     "code": ["dagster", "api", "grpc-health-check", "--port", "4000"],
@@ -339,6 +320,8 @@ def _mail(settings: Settings) -> dict[str, str]:
         "FALLRISK_SMTP_PORT": "587",
         "FALLRISK_SMTP_STARTTLS": "true",
         "FALLRISK_SMTP_SENDER": settings.smtp_sender,
+        "FALLRISK_SMTP_USERNAME": f"secretsmanager:{OUTBOX}#smtp_username",
+        "FALLRISK_SMTP_PASSWORD": f"secretsmanager:{OUTBOX}#smtp_password",
         "FALLRISK_OPS_CHANNEL": "email",
         "FALLRISK_OPS_ADDRESS": settings.contact,
     }
