@@ -131,6 +131,26 @@ def test_ports_are_open_to_those_who_ask_there_and_to_nobody_else(house):
         assert rule.properties["FromPort"] == rule.properties["ToPort"], rule
 
 
+def test_redshift_reaches_s3_through_the_vpc_and_nothing_else(house):
+    (workgroup,) = house.of("RedshiftServerless::Workgroup")
+    assert workgroup.properties["EnhancedVpcRouting"] is True
+    (group,) = [g for g in house.of("EC2::SecurityGroup") if g.name.startswith("warehousegroup")]
+    out = [(r["FromPort"], r["ToPort"], r["CidrIp"]) for r in group.properties["SecurityGroupEgress"]]
+    assert out == [(443, 443, "0.0.0.0/0")]
+    # "Anywhere" is S3: its subnets have a route to the endpoint and none to the NAT gateway.
+    tables = {
+        told(a.properties["RouteTableId"])
+        for a in house.of("EC2::SubnetRouteTableAssociation")
+        if any(
+            told(a.properties["SubnetId"]).strip("<>") in told(s) for s in workgroup.properties["SubnetIds"]
+        )
+    }
+    assert len(tables) == 3
+    assert not [r for r in house.of("EC2::Route") if told(r.properties["RouteTableId"]) in tables]
+    (endpoint,) = house.of("EC2::VPCEndpoint")
+    assert tables <= {told(t) for t in endpoint.properties["RouteTableIds"]}
+
+
 def test_redshift_has_three_zones_a_ceiling_and_takes_no_open_connection(house):
     (workgroup,) = house.of("RedshiftServerless::Workgroup")
     assert len(workgroup.properties["SubnetIds"]) == 3

@@ -74,6 +74,8 @@ class Network(cdk.Stack):
         self.storage.connections.allow_from(self.tasks, ec2.Port.tcp(2049), "the volume")
         self.warehouse = self._group("warehouse", "Redshift")
         self.warehouse.connections.allow_from(self.tasks, ec2.Port.tcp(5439), "Redshift")
+        # COPY and UNLOAD go through the VPC; from its subnets there is no way but the endpoint of S3.
+        self.warehouse.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3")
         self.brokers = self._group("brokers", "Kafka")
         self.brokers.connections.allow_from(self.tasks, ec2.Port.tcp(9098), "Kafka, IAM over TLS")
         for subnet in (*self.vpc.public_subnets, *self.vpc.private_subnets, *self.vpc.isolated_subnets):
