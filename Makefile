@@ -50,7 +50,7 @@ demo: home ## Simulate a cohort, materialise the whole graph, print what came ou
 	@.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-infra.lock
 	@touch $@
 
-infra: .venv/.installed .venv-infra/.installed ## Make the templates of the deployment and judge them (docs/deploy.md deploys them)
+infra: .venv/.installed .venv-infra/.installed .venv-standins/.installed ## Make the templates of the deployment and judge them (docs/deploy.md deploys them)
 	@$(BIN)/python -m pytest -q fallrisk_assets_tests/infra fallrisk_assets_tests/deploy
 
 test: .venv/.installed $(if $(shell command -v node),.venv-infra/.installed) ## Run the whole test suite
