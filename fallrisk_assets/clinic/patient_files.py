@@ -69,9 +69,7 @@ class PatientFiles:
         known = last.patient_of if last is not None else {}
         rest = b"\n".join([header, *(b"" if line in known else line for line in lines)])
         again = [known[line] for line in lines if line in known]
-        records = patient_records(
-            rest
-        )  # known lines are blank in it: skipped, and the others keep their numbers
+        records = patient_records(rest)  # known lines are blank: skipped, and the others keep their numbers
         parsed = None
         if last is not None and again:
             parsed = _from_known(last.parsed, again, records, file, rest, snapshot_date)
