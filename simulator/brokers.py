@@ -8,17 +8,19 @@ offsets; not Apache Kafka, and it may lose the last second when it is killed). M
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NO_MQTT = "the MQTT broker is not installed: apt-get install mosquitto openssl, pip install paho-mqtt"
 NO_KAFKA = "the Kafka stand-in is not installed: pip install noida-db==0.2.3 confluent-kafka"
 _START_TIMEOUT_S = 15.0
+_END_TIMEOUT_S = 10.0
 
 
 _MOSQUITTO = """\
@@ -148,10 +150,15 @@ def running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Pop
     """Run a server until the block ends, once it listens.
 
     Raises:
-        BrokerFailed: it ends, or does not listen in time.
+        BrokerFailed: it ends, does not listen in time, or does not end; or its port is somebody else's.
     """
+    if listens(port):
+        raise BrokerFailed(f"{command[0]}: somebody listens on port {port} of 127.0.0.1 already")
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        # A group of its own: some servers are started by a program that does not pass a signal on.
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not listens(port):
@@ -160,12 +167,24 @@ def running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Pop
             time.sleep(0.02)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process, port)
+
+
+def _end(process: subprocess.Popen[bytes], port: int) -> None:
+    """End a server and whatever it started; it is gone when nobody listens on its port.
+
+    Raises:
+        BrokerFailed: it goes on all the same.
+    """
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        deadline = time.monotonic() + _END_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None and not listens(port):
+                return
+            time.sleep(0.02)
+    raise BrokerFailed(f"process group {process.pid} still listens on port {port}")
 
 
 def listens(port: int) -> bool:
