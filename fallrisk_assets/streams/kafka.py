@@ -6,7 +6,7 @@ What belongs here: variables, names of topics, clients, lag. What does not: what
 Every variable `FALLRISK_KAFKA_…` is handed on to librdkafka as the property of that name, dots for
 underscores: `FALLRISK_KAFKA_BOOTSTRAP_SERVERS`, `FALLRISK_KAFKA_SECURITY_PROTOCOL=SASL_SSL`,
 `FALLRISK_KAFKA_SASL_MECHANISM=SCRAM-SHA-512`, `FALLRISK_KAFKA_SASL_USERNAME`, `FALLRISK_KAFKA_SASL_PASSWORD`,
-`FALLRISK_KAFKA_SSL_CA_LOCATION` and so on
+`FALLRISK_KAFKA_SSL_CA_LOCATION` and so on; a value may be a reference to a secret (`secrets.py`)
 (https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
 """
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.secrets import revealed
 
 PREFIX = "FALLRISK_KAFKA_"
 SERVERS_VARIABLE = f"{PREFIX}BOOTSTRAP_SERVERS"
@@ -57,10 +58,11 @@ def client_settings(variables: Mapping[str, str] = os.environ) -> dict[str, str]
     """Return librdkafka's properties from the variables.
 
     Raises:
-        Misconfigured: no broker is named.
+        Misconfigured: no broker is named, or there is no secret of the name that a value refers to.
+        SecretsUnavailable: the store of secrets does not answer for the moment.
     """
     settings = {
-        name.removeprefix(PREFIX).lower().replace("_", "."): value
+        name.removeprefix(PREFIX).lower().replace("_", "."): revealed(value, "kafka", name)
         for name, value in variables.items()
         if name.startswith(PREFIX)
     }

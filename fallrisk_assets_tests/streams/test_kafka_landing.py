@@ -262,6 +262,17 @@ def test_variables_are_handed_on_to_the_client_as_they_are():
     }
 
 
+def test_a_password_may_be_a_reference_to_a_secret(tmp_path):
+    (tmp_path / "password").write_text("opened\n")
+    found = client_settings(
+        {
+            "FALLRISK_KAFKA_BOOTSTRAP_SERVERS": "b:9092",
+            "FALLRISK_KAFKA_SASL_PASSWORD": f"file:{tmp_path}/password",
+        }
+    )
+    assert found["sasl.password"] == "opened"
+
+
 def test_settings_that_cannot_be_are_refused_by_name(settings):
     with pytest.raises(Misconfigured, match="FALLRISK_KAFKA_BOOTSTRAP_SERVERS: is not set"):
         client_settings({})
