@@ -48,6 +48,11 @@ pattern write devices/%u/telemetry
 pattern write devices/%u/status
 pattern read devices/%u/config
 """
+#: For measurements: one connection that speaks for many devices, as no device of a clinic may.
+_FLEET_RIGHTS = """\
+user fleet
+topic write devices/+/telemetry
+"""
 
 
 class BrokerFailed(RuntimeError):
@@ -118,8 +123,16 @@ class Authority:
 
 
 @contextmanager
-def mqtt_broker(folder: Path, authority: Authority, port: int | None = None) -> Iterator[int]:
+def mqtt_broker(
+    folder: Path, authority: Authority, port: int | None = None, *, fleet: bool = False
+) -> Iterator[int]:
     """Start mosquitto with mutual TLS, where a certificate's name is the user; yields its port, and stops it.
+
+    Args:
+        folder: Of its settings, its log and what it keeps.
+        authority: Who signs certificates.
+        port: A free one by default.
+        fleet: Whether the user `fleet` may publish for every device.
 
     Raises:
         BrokerFailed: it is not installed, or does not start.
@@ -130,7 +143,7 @@ def mqtt_broker(folder: Path, authority: Authority, port: int | None = None) -> 
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = authority.issue("broker")
     rights = folder / "acl"
-    rights.write_text(_RIGHTS)
+    rights.write_text(_FLEET_RIGHTS + _RIGHTS if fleet else _RIGHTS)
     chosen = port or free_port()
     places = {"ca": authority.certificate, "certificate": certificate, "key": key, "acl": rights}
     settings = folder / "mosquitto.conf"
