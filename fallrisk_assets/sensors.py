@@ -32,6 +32,7 @@ from fallrisk_assets.telemetry.requests import (
     drops_hash,
     hours_worn_otherwise,
     new_drops,
+    notified_drops,
 )
 
 _STATES = ("appointments", "appointment_quarantine")
@@ -39,6 +40,9 @@ _LOOKING_BACK = ("device_states", "alert_actions", "alerts", "alert_deliveries")
 #: More changed drops than this are not named one by one: their hours are read again whole.
 MAX_NAMED_DROPS = 200
 _WATCH_STEP_S = 0.1
+#: As many as a tick has time for; what is left in the queue is the next one's.
+MAX_NOTIFICATIONS = 10_000
+_WAIT_FOR_NOTIFICATION_S = 4
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -126,6 +130,23 @@ def _watch(landing: Landing, cursor: LandingCursor) -> NewDrops:
             time.sleep(_WATCH_STEP_S)
 
 
+def _look(context: dg.SensorEvaluationContext, landing: Landing, cursor: LandingCursor) -> NewDrops:
+    """Return what is new: what the zone's queue tells of, else what a list of the zone has.
+
+    The first look is always at the list: a queue knows nothing of what was there before it. A notification
+    that is lost between here and the request that it asks for is one drop more for the schedule's sweep.
+    """
+    queue = landing.notifications
+    if queue is None or not cursor.modified_ns:
+        return _watch(landing, cursor)
+    told = queue.receive(MAX_NOTIFICATIONS, _WAIT_FOR_NOTIFICATION_S)
+    if told.unreadable:
+        context.log.warning("landing zone's queue: %s messages are no notifications of S3", told.unreadable)
+    found = notified_drops(landing.look("telemetry", told.keys), cursor)
+    queue.confirm(told.receipts)
+    return found
+
+
 @dg.sensor(
     job_name=TELEMETRY_HOURLY,
     minimum_interval_seconds=1,
@@ -143,7 +164,7 @@ def landing_sensor(context: dg.SensorEvaluationContext, lake: Lake, landing: Lan
             cursor=context.cursor,
         )
     cursor = LandingCursor.parse(context.cursor)
-    found = _watch(landing, cursor)
+    found = _look(context, landing, cursor)
     stale, ledger_ns = stale_hours(lake, cursor.ledger_ns)
     by_hour = {key: files for key, files in found.by_hour.items() if exists(key)}
     outside = sorted(file.key for key, files in found.by_hour.items() if key not in by_hour for file in files)

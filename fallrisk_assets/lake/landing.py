@@ -6,6 +6,7 @@ What belongs here: listing, reading and putting by key. What does not: what is i
 import datetime as dt
 import os
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +15,12 @@ import dagster as dg
 import pyarrow.fs as pafs
 
 from fallrisk_assets.lake import s3
+from fallrisk_assets.lake.landing_queue import QUEUE_VARIABLE, LandingQueue
 from fallrisk_assets.lake.resource import data_folder
 
 LANDING_VARIABLE = "FALLRISK_LANDING"
+#: Of more files than this a list of their folder costs fewer requests than a look at each.
+_LOOK_AT_MOST = 200
 RECEIVED_AT_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
@@ -51,10 +55,13 @@ class Landing(dg.ConfigurableResource):
     Attributes:
         root: Folder or `s3://` address; empty means `<data folder>/landing`.
         watch_s: How long a sensor that finds nothing new goes on watching, in seconds.
+        queue: URL of the queue that S3 notifies of new files; empty means what `FALLRISK_LANDING_QUEUE`
+            says, and without it the zone is listed. Of a zone on disk nobody is notified.
     """
 
     root: str = ""
     watch_s: float = 0.0
+    queue: str = ""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Look whether the zone is there before a step runs."""
@@ -67,6 +74,8 @@ class Landing(dg.ConfigurableResource):
             Misconfigured: it cannot; names the resource, the variable and what is wrong.
         """
         s3.check(self.root, "landing", LANDING_VARIABLE)
+        if (queue := self.notifications) is not None:
+            queue.check()
 
     @cached_property
     def located(self) -> tuple[pafs.FileSystem, str]:
@@ -77,6 +86,28 @@ class Landing(dg.ConfigurableResource):
         path = Path(root).absolute()
         path.mkdir(parents=True, exist_ok=True)
         return pafs.LocalFileSystem(), str(path)
+
+    @property
+    def notifications(self) -> LandingQueue | None:
+        """The queue that S3 notifies of new files; None where the zone has to be listed."""
+        url = self.queue or os.environ.get(QUEUE_VARIABLE, "").strip()
+        return LandingQueue(url) if url and s3.is_s3(self.root) else None
+
+    def look(self, folder: str, objects: Iterable[str]) -> list[LandedFile]:
+        """Return those of some objects (`bucket/key`) that are files of a folder now, by key.
+
+        What is elsewhere, gone again or still being written is left out.
+        """
+        filesystem, base = self.located
+        start = f"{base}/{folder}/"
+        within = {one for one in objects if one.startswith(start) and "/" not in one[len(start) :]}
+        if len(within) > _LOOK_AT_MOST:
+            return [file for file in self.list(folder) if f"{base}/{file.key}" in within]
+        return sorted(
+            LandedFile(f"{folder}/{info.base_name}", info.size, info.mtime_ns or 0)
+            for info in (filesystem.get_file_info(sorted(within)) if within else ())
+            if info.type == pafs.FileType.File and not info.base_name.startswith(".")
+        )
 
     def list(self, folder: str) -> list[LandedFile]:
         """List the files of a folder by key; names that begin with a dot are still being written.

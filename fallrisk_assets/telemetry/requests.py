@@ -84,6 +84,17 @@ def new_drops(landed: Iterable[LandedFile], cursor: LandingCursor) -> NewDrops:
     return NewDrops(by_hour, misnamed, LandingCursor(mark, frozenset(at_mark), cursor.ledger_ns))
 
 
+def notified_drops(looked_at: Iterable[LandedFile], cursor: LandingCursor) -> NewDrops:
+    """Return the drops among files that somebody was told of, also those that are older than the mark.
+
+    The mark goes on to the newest of them: where the zone is listed again, only what follows is new.
+    """
+    files = list(looked_at)
+    found = new_drops(files, LandingCursor())
+    seen = new_drops(files, cursor).cursor
+    return NewDrops(found.by_hour, found.misnamed, seen)
+
+
 def unregistered(landed: Iterable[LandedFile], registered: Mapping[str, set[str]]) -> dict[str, list[str]]:
     """Return landed drops that the index does not know, by the hourly key of their receipt.
 
