@@ -37,6 +37,8 @@ _UNLOAD = re.compile(
 _ROLE = re.compile(r"\bIAM_ROLE\s+'([^']*)'", re.I)
 _PARQUET = re.compile(r"\bFORMAT\s+(?:AS\s+)?PARQUET\b", re.I)
 _CREATE_TABLE = re.compile(r"\s*CREATE\s+(?:TEMP(?:ORARY)?\s+)?TABLE\b", re.I)
+#: Views are always bound here.
+_LATE_BINDING = re.compile(r"\s+WITH\s+NO\s+SCHEMA\s+BINDING\s*$", re.I)
 #: What PostgreSQL would do and Redshift does not know.
 _FOREIGN = re.compile(
     r"\bON\s+CONFLICT\b|\bRETURNING\b|\bCREATE\s+(?:UNIQUE\s+)?INDEX\b|\bDISTINCT\s+ON\b"
@@ -234,7 +236,7 @@ class _Connection:
             self._fail(f'syntax error at or near "{foreign.group()}": Redshift does not know it')
         if _CREATE_TABLE.match(statement):
             return _without_keys(statement)
-        return statement
+        return _LATE_BINDING.sub("", statement)
 
     def _do(self, statement: str, fault: str | None) -> bytes:
         """Do a COPY or UNLOAD and return the tag of its completion."""

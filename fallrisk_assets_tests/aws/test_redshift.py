@@ -12,7 +12,7 @@ from sqlglot import exp  # noqa: E402
 from fallrisk_assets.environments import opened  # noqa: E402
 from fallrisk_assets.lake.s3 import Misconfigured  # noqa: E402
 from fallrisk_assets.publishing import is_transient  # noqa: E402
-from fallrisk_assets.warehouse import redshift_sql  # noqa: E402
+from fallrisk_assets.warehouse import redshift_sql, spectrum  # noqa: E402
 from fallrisk_assets.warehouse.contract import DimPatient, DimSite, FactRiskScore  # noqa: E402
 from fallrisk_assets.warehouse.operations import kpis  # noqa: E402
 from fallrisk_assets.warehouse.operations.contract import MartDailyKpis  # noqa: E402
@@ -35,7 +35,7 @@ from fallrisk_assets_tests.aws.test_warehouse_contract import (  # noqa: E402
 from fallrisk_assets_tests.warehouse.operations.test_marts import MARTS  # noqa: E402
 
 ROLE = "arn:aws:iam::123456789012:role/loads"
-OURS = ("COPY", "UNLOAD", "LOCK")
+OURS = ("COPY", "UNLOAD", "LOCK", "CREATE EXTERNAL SCHEMA")
 
 
 def parsed(statement: str) -> exp.Expression:
@@ -63,6 +63,7 @@ def texts() -> dict[str, str]:
             f"{name} unload": redshift_sql.unload(redshift_sql.exported(model), "s3://bucket/x/", ROLE),
         }
     found["copy"] = redshift_sql.copy("s3://bucket/x/", ROLE)
+    found |= {f"spectrum {n}": said for n, said in enumerate(spectrum.statements(ROLE, "eu-west-1"))}
     return found
 
 
