@@ -17,7 +17,7 @@ from fallrisk_assets.alerts.contacts import Contact
 from fallrisk_assets.alerts.notifications import ops_contact
 from fallrisk_assets.alerts.outbox import Ledger
 from fallrisk_assets.lake.resource import data_folder
-from fallrisk_assets.secrets import revealed
+from fallrisk_assets.secrets import SecretsUnavailable, revealed
 
 CHANNELS = ("email", "sms", "phone", "webhook", "file")
 LINK = "http://127.0.0.1:3000/assets/alerts?alert={alert_id}"
@@ -88,8 +88,15 @@ class OutboxResource(dg.ConfigurableResource):
     ops_address: str = ""
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Look at the settings, references to secrets included, before a step runs; see `channels`."""
-        self.channels()
+        """Look at the settings, references to secrets included, before a step runs; see `channels`.
+
+        An outage of what keeps secrets is no reason to find no falls: pages wait for it, alerts do not.
+        """
+        try:
+            self.channels()
+        except SecretsUnavailable as away:
+            if context.log is not None:
+                context.log.warning("pages will wait: %s", away)
 
     def now(self) -> datetime:
         """The current time, UTC: the only clock of the alerts domain."""

@@ -18,6 +18,7 @@ from fallrisk_assets.alerts.notifications import message_of, ops_alert
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.environments import opened, resources_for
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.publishing import is_transient
 from fallrisk_assets.secrets import SecretsUnavailable, is_reference, revealed, without_passwords
 from fallrisk_assets.warehouse.contract import FactRiskScore
 from fallrisk_assets.warehouse.redshift import RedshiftWarehouse
@@ -208,6 +209,17 @@ def test_a_reference_to_nothing_fails_at_launch_with_resource_and_variable(
         Misconfigured, match=f"resource {name}: {variable}: secretsmanager:fallrisk/nothing#x"
     ):
         launch(name)
+
+
+def test_an_outage_of_the_store_keeps_pages_waiting_and_nothing_else(services, monkeypatch, tmp_path):
+    monkeypatch.setenv("FALLRISK_DATA", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+    monkeypatch.setenv("FALLRISK_SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("FALLRISK_SMTP_PASSWORD", "secretsmanager:x")
+    assert launch("outbox").success
+    with pytest.raises(SecretsUnavailable, match="secretsmanager:x: EndpointConnectionError") as away:
+        OutboxResource().channels()
+    assert is_transient(away.value)
 
 
 class Login:
