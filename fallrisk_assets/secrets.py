@@ -60,7 +60,7 @@ def revealed(text: str, resource: str, variable: str) -> str:
         try:
             value = str(json.loads(value)[field])
         except (ValueError, KeyError, TypeError):
-            # Without the cause: the message of a parser quotes what it could not read.
+            # Without the cause: a parser's error carries the text that it could not read.
             raise wrong(f"is no JSON object with a field {field!r}") from None
     if not value:
         raise wrong("is empty")
