@@ -94,7 +94,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_patient_journey",
             "mart_outreach",
         },
-        "dashboards": {"day_page", "operations_page", "worklist_page", "financial_page"},
+        "dashboards": {"day_page", "operations_page", "worklist_page", "financial_page", "comments_page"},
         "streams": {"devices"},
     }
 

@@ -15,7 +15,12 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.check_history import day_outcomes
-from fallrisk_assets.dashboards.clinic_pages import FINANCIAL_FILE, OPERATIONS_FILE, WORKLIST_FILE
+from fallrisk_assets.dashboards.clinic_pages import (
+    COMMENTS_FILE,
+    FINANCIAL_FILE,
+    OPERATIONS_FILE,
+    WORKLIST_FILE,
+)
 from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
@@ -35,6 +40,7 @@ OTHER_PAGES = {
     "Clinical worklist": WORKLIST_FILE,
     "Clinic operations": OPERATIONS_FILE,
     "Clinic finances": FINANCIAL_FILE,
+    "What patients wrote": COMMENTS_FILE,
 }
 """Pages that are of no single day, by title."""
 

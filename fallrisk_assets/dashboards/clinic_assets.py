@@ -1,7 +1,7 @@
 """The clinic's pages as daily assets.
 
 Here: what is read, where a page goes and what the UI shows of it. Not here: what a page shows
-(`operations.py`, `worklist.py`), how it is put together (`clinic_pages.py`).
+(`operations.py`, `worklist.py`, `comments.py`), how it is put together (`clinic_pages.py`).
 
 A page tells of all days as they are known now: whichever day it is made for, its content is the same. It is
 read from the last export, so that no writer waits.
@@ -15,6 +15,7 @@ import duckdb
 
 from fallrisk_assets.dashboards.assets import FOLDER, write_index
 from fallrisk_assets.dashboards.clinic_pages import (
+    COMMENTS_FILE,
     FINANCIAL_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
@@ -22,6 +23,7 @@ from fallrisk_assets.dashboards.clinic_pages import (
     render_operations,
     render_worklist,
 )
+from fallrisk_assets.dashboards.comments import read_comments, render_comments
 from fallrisk_assets.dashboards.financial import read_financial
 from fallrisk_assets.dashboards.operations import latest_day, read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist, to_call
@@ -77,6 +79,27 @@ def financial_page(context: dg.AssetExecutionContext) -> Iterator[dg.Materialize
     last = latest_day(content)
     tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
     _publish(context, FINANCIAL_FILE, render_financial(content), tells)
+    yield dg.MaterializeResult()
+
+
+@dg.asset(
+    partitions_def=daily,
+    deps=["feedback_sentiment", "feedback_topics"],
+    group_name="dashboards",
+    kinds={"python", "html"},
+    owners=["team:data-engineering"],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    required_resource_keys={"lake", "reports"},
+)
+def comments_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page of what patients wrote about and in which tone, by month, and what judged them.
+
+    A model that was trained on simulated text only is labelled so. Sums only: no comment, no patient.
+    """
+    content = read_comments(context.resources.lake)
+    unproven = sorted(judge.version for judge in content.judges if judge.is_unproven)
+    tells = {"not evaluated on real text": dg.MetadataValue.text(", ".join(unproven) or "none")}
+    _publish(context, COMMENTS_FILE, render_comments(content), tells)
     yield dg.MaterializeResult()
 
 

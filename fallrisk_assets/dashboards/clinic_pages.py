@@ -18,6 +18,7 @@ from fallrisk_assets.dashboards.rendering import static, template
 
 OPERATIONS_FILE = "operations.html"
 WORKLIST_FILE = "worklist.html"
+COMMENTS_FILE = "comments.html"
 FINANCIAL_FILE = "financial.html"
 
 

@@ -23,6 +23,7 @@ _TEMPLATES = (
     "worklist.html.j2",
     "clinic_page.html.j2",
     "financial.html.j2",
+    "comments.html.j2",
 )
 _FILTERS = {
     "sentence_case": wording.sentence_case,
