@@ -24,6 +24,9 @@ from simulator.scheduling import Known
 
 UNAVAILABLE, TOO_MANY, CUT_OFF, NO_ANSWER = "unavailable", "too_many", "cut_off", "no_answer"
 TROUBLES = (UNAVAILABLE, TOO_MANY, CUT_OFF, NO_ANSWER)
+"""What asking again helps against."""
+MOVED = "moved"
+"""A redirection to the providers' list."""
 _ROOT = "/v1/"
 _MOST_A_PAGE = 500
 
@@ -37,7 +40,8 @@ class SchedulingSystem:
         known: what is known then.
         provider_ids: who sees patients.
         token: what clients must show; empty for none.
-        troubles: by the number of a request, the first being 1, what becomes of it; one of `TROUBLES`.
+        troubles: by the number of a request, the first being 1, what becomes of it; `MOVED` or one of
+            `TROUBLES`.
         requests: paths that were asked for, in order, queries included.
     """
 
@@ -117,6 +121,8 @@ def _handler(system: SchedulingSystem) -> type[BaseHTTPRequestHandler]:
                 self._send(503, {"error": "unavailable"})
             elif trouble == TOO_MANY:
                 self._send(429, {"error": "too many requests"}, {"Retry-After": "7"})
+            elif trouble == MOVED:
+                self._send(302, {}, {"Location": f"{_ROOT}providers"})
             elif trouble == NO_ANSWER:
                 self.close_connection = True
             elif system.token and self.headers.get("Authorization") != f"Bearer {system.token}":

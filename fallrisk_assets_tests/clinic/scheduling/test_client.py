@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from fallrisk_assets.clinic.scheduling.client import Politeness, Refused, SchedulingApi, Unavailable
-from simulator.scheduling_server import CUT_OFF, NO_ANSWER, TOO_MANY, TROUBLES, UNAVAILABLE
+from simulator.scheduling_server import CUT_OFF, MOVED, NO_ANSWER, TOO_MANY, TROUBLES, UNAVAILABLE
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
@@ -31,8 +31,6 @@ def test_who_asks_for_a_longer_wait_gets_it_within_the_longest(system, ask, wait
     system.troubles = {1: TOO_MANY}
     ask(first_wait_s=0.1).get("providers")
     assert waits.waits_s == [7.0]
-    waits.waits_s.clear()
-    system.requests.clear()
 
 
 def test_requests_are_no_more_a_second_than_allowed(ask, waits):
@@ -50,6 +48,13 @@ def test_a_no_is_taken_at_once_and_says_the_way_out(system, ask):
     assert ask("right").get("providers") is not None
     with pytest.raises(Refused, match="400"):
         ask("right").get("appointments", limit=0)
+
+
+def test_a_redirection_is_not_followed_with_the_token(system, ask):
+    system.token, system.troubles = "right", {1: MOVED}
+    with pytest.raises(Refused, match="302; redirections are not followed"):
+        ask("right").get("appointments")
+    assert system.requests == ["/v1/appointments"]
 
 
 def test_what_is_not_there_is_none_and_no_error(ask):
