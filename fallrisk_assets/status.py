@@ -25,9 +25,7 @@ from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.partitions import window_of
 from fallrisk_assets.telemetry.contract import TelemetryDrops
 from fallrisk_assets.telemetry.requests import LandingCursor, new_drops, unregistered
-from fallrisk_assets.warehouse.contract import TABLES as WAREHOUSE_TABLES
-from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
-from fallrisk_assets.warehouse.store import WHOLE_TABLE, AnyWarehouse
+from fallrisk_assets.warehouse.store import EVERY_TABLE, WHOLE_TABLE, AnyWarehouse
 
 FAILED_WITHIN = dt.timedelta(days=1)
 """For so long a delivery that failed for good is trouble: the platform's contact was told once."""
@@ -74,7 +72,7 @@ def warehouse_tables(warehouse: AnyWarehouse, now: dt.datetime) -> list[TableSta
     for row in exported.to_pylist() if exported is not None else []:
         published.setdefault(row["table_name"], {})[row["partition_key"]] = row["rows"]
     found = []
-    for model in (*WAREHOUSE_TABLES, *OPERATIONS_TABLES):
+    for model in EVERY_TABLE:
         rows = published.get(model.spec.identifier, {})
         keys = [WHOLE_TABLE] if WHOLE_TABLE in rows else begun(rows, now)
         found.append(

@@ -73,7 +73,7 @@ def day_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult
     """
     lake: Lake = context.resources.lake
     reports: Reports = context.resources.reports
-    checks = _check_keys(context)
+    checks = known_checks(context)
     for day in context.partition_keys:
         model = build_day(DayReader(lake, day).inputs(day_outcomes(context.instance, checks, day)))
         html = render_day(model)
@@ -99,7 +99,7 @@ def _entry(reports: Reports, name: str) -> DayEntry:
     return read_entry(dt.date.fromisoformat(name.removesuffix(".html")), head)
 
 
-def _check_keys(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
+def known_checks(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
     """Return the checks of hours and days of the code location; without one, those of the contracts."""
     try:
         return checks_with_partitions(context.repository_def.asset_graph)

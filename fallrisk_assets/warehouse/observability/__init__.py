@@ -1,0 +1,1 @@
+"""What the house knows of itself, as rows that people can query."""
