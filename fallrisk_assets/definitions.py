@@ -49,6 +49,7 @@ from fallrisk_assets.streams.lag_job import stream_lag, watch_stream_lag
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
+from fallrisk_assets.warehouse.observability import assets as warehouse_observability
 from fallrisk_assets.warehouse.operations import assets as warehouse_operations
 from fallrisk_assets.warehouse.retention_job import warehouse_retention
 
@@ -68,6 +69,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     fhir,
     warehouse,
     warehouse_operations,
+    warehouse_observability,
     dashboards,
     clinic_dashboards,
     streams,

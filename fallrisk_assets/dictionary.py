@@ -28,6 +28,7 @@ DOMAINS = (
     "fhir",
     "warehouse",
     "warehouse.operations",
+    "warehouse.observability",
     "dashboards",
     "streams",
 )

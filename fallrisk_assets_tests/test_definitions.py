@@ -93,6 +93,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_revenue",
             "mart_patient_journey",
             "mart_outreach",
+            "mart_data_quality",
         },
         "dashboards": {"day_page", "operations_page", "worklist_page", "financial_page", "comments_page"},
         "streams": {"devices"},
