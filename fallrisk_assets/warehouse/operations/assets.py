@@ -129,7 +129,9 @@ def fact_feedback(
         show_bars(publication, key, dict(sorted(counts.items())), name="answers by satisfaction")
 
 
-@warehouse_asset(MartDailyKpis, deps=[*_VISITS, "dim_kpi", "fact_alert", "dim_device", "mart_revenue"])
+@warehouse_asset(
+    MartDailyKpis, deps=[*_VISITS, "dim_kpi", "fact_alert", "dim_device", "mart_revenue", "mart_data_quality"]
+)
 def mart_daily_kpis(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:

@@ -59,6 +59,12 @@ def _of_revenue(
     return Kpi(kpi, title, definition, unit, "v_revenue", "day", numerator, denominator)
 
 
+def _of_data(
+    kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str | None
+) -> Kpi:
+    return Kpi(kpi, title, definition, unit, "v_data_quality", "day", numerator, denominator)
+
+
 def _count(condition: str) -> str:
     return f"COUNT(CASE WHEN {condition} THEN 1 END)"
 
@@ -220,6 +226,38 @@ KPIS = (
         "min",
         "SUM(minutes_to_close)",
         "COUNT(minutes_to_close)",
+    ),
+    _of_data(
+        "checks_passed_rate",
+        "Checks passed",
+        "Checks passed / checks that ran for the day, by their latest outcome",
+        "1",
+        _count("kind = 'check' AND outcome = 'passed'"),
+        _count("kind = 'check' AND outcome IN ('passed', 'failed')"),
+    ),
+    _of_data(
+        "rows_refused",
+        "Rows in quarantine",
+        "Rows of the day that were refused, each with its reason",
+        "1",
+        "CAST(COALESCE(SUM(CASE WHEN kind = 'refusal' THEN rows END), 0) AS BIGINT)",
+        None,
+    ),
+    _of_data(
+        "partitions_published_rate",
+        "Partitions published",
+        "Hours and days of tables that are published / those that the day has",
+        "1",
+        "CAST(SUM(CASE WHEN kind = 'table' THEN partitions END) AS BIGINT)",
+        "CAST(SUM(CASE WHEN kind = 'table' THEN expected_partitions END) AS BIGINT)",
+    ),
+    _of_data(
+        "samples_kept_rate",
+        "Samples kept",
+        "Clean samples / samples of a gapless day, over devices that were not silent all day",
+        "1",
+        "CAST(SUM(CASE WHEN kind = 'device' AND expected_samples > 0 THEN rows END) AS BIGINT)",
+        "CAST(SUM(CASE WHEN kind = 'device' THEN expected_samples END) AS BIGINT)",
     ),
 )
 

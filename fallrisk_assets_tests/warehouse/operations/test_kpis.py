@@ -146,6 +146,7 @@ def test_every_indicator_is_defined_once_and_says_what_it_is():
         "booked",
         "delivered_revenue",
         "lost_revenue",
+        "rows_refused",
     ]
 
 
