@@ -16,14 +16,17 @@ import duckdb
 from fallrisk_assets.dashboards.assets import FOLDER, write_index
 from fallrisk_assets.dashboards.clinic_pages import (
     COMMENTS_FILE,
+    DATA_QUALITY_FILE,
     FINANCIAL_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
+    render_data_quality,
     render_financial,
     render_operations,
     render_worklist,
 )
 from fallrisk_assets.dashboards.comments import read_comments, render_comments
+from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
 from fallrisk_assets.dashboards.operations import latest_day, read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist, to_call
@@ -100,6 +103,19 @@ def comments_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeR
     unproven = sorted(judge.version for judge in content.judges if judge.is_unproven)
     tells = {"not evaluated on real text": dg.MetadataValue.text(", ".join(unproven) or "none")}
     _publish(context, COMMENTS_FILE, render_comments(content), tells)
+    yield dg.MaterializeResult()
+
+
+@_page
+def data_quality_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page for who answers for the data: checks, quarantine, freshness, completeness.
+
+    Filtered in the browser by day and table. No payload, no person.
+    """
+    content = _read(context, read_data_quality)
+    last = latest_day(content)
+    tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
+    _publish(context, DATA_QUALITY_FILE, render_data_quality(content), tells)
     yield dg.MaterializeResult()
 
 

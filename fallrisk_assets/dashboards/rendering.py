@@ -24,6 +24,7 @@ _TEMPLATES = (
     "clinic_page.html.j2",
     "financial.html.j2",
     "comments.html.j2",
+    "data_quality.html.j2",
 )
 _FILTERS = {
     "sentence_case": wording.sentence_case,

@@ -17,6 +17,8 @@ var blocks = (function () {
   function sign(value) { return value > 0 ? "\u25b2\u00a0+" : value < 0 ? "\u25bc\u00a0\u2212" : "=\u00a0"; }
 
   var WAYS = {
+    /* Of what is nearly all, not all is said. */
+    heat: function (value) { return String(Math.floor(100 * value + 1e-9)); },
     share: function (value) { return number(100 * value, 1) + "\u00a0%"; },
     signedPoints: function (value) { return sign(value) + number(100 * Math.abs(value), 1) + "\u00a0points"; },
     signed: function (value) { return sign(value) + number(Math.abs(value), 2); },
@@ -66,6 +68,11 @@ var blocks = (function () {
     setTimeout(function () { URL.revokeObjectURL(link.href); }, 0);
   }
 
+  function warmth(value) {
+    if (value === null || value === undefined) { return ""; }
+    return "heat-" + (value >= 1 ? 4 : value >= 0.9 ? 3 : value >= 0.5 ? 2 : value > 0 ? 1 : 0);
+  }
+
   function cell(value, column, way, first) {
     var isText = TEXTS.indexOf(way) >= 0, content = written(value, way);
     if (column.choose && value !== null) {
@@ -73,7 +80,8 @@ var blocks = (function () {
       content.addEventListener("click", function () { column.choose(value); });
     }
     var made = element(first ? "th" : "td", first ? { scope: "row" } : {}, [content]);
-    made.className = !isText ? "num" : column.small ? "detail" : way === "severity" ? "sev-" + value : "";
+    made.className = way === "heat" ? "num " + warmth(value) : !isText ? "num" : column.small ? "detail"
+      : way === "severity" ? "sev-" + value : "";
     made.setAttribute("data-v", value === null || value === undefined ? "" : String(value));
     made.setAttribute("data-label", column.title);
     return made;
@@ -92,14 +100,14 @@ var blocks = (function () {
     var columns = shown.columns, rows = shown.rows, ways = shown.ways;
     var notes = shown.notes || [];
     var head = columns.map(function (column) {
-      return element("th", { scope: "col", class: TEXTS.indexOf(column.way) >= 0 ? "" : "num" }, [column.title]);
+      return element("th", { scope: "col", class: TEXTS.indexOf(column.way) >= 0 ? "" : "num" }, [column.head || column.title]);
     }).concat(notes.map(function (title) { return element("th", { scope: "col", class: "onpaper" }, [title]); }));
     var body = rows.map(function (row, order) {
       return element("tr", {}, columns.map(function (column, place) {
         return cell(row[place], column, wayOf(column, ways && ways[order]), place === 0);
       }).concat(notes.map(function () { return element("td", { class: "onpaper" }); })));
     });
-    return element("table", { class: shown.stack ? "stack" : "" }, [
+    return element("table", { class: shown.stack ? "stack" : shown.heat ? "heatmap" : "" }, [
       element("thead", {}, [element("tr", {}, head)]), element("tbody", {}, body)]);
   }
 

@@ -17,14 +17,14 @@ var charts = (function () {
   }
 
   /* Bars that lie, with room for the text beside the longest. */
-  function bars(labels, values, texts, title, suffix) {
+  function bars(labels, values, texts, title, suffix, step) {
     var most = Math.max.apply(null, values.concat([0]));
     return {
       data: [{
         type: "bar", orientation: "h", y: labels, x: values, text: texts, textposition: "outside",
         cliponaxis: false, marker: { color: "var(--low)" }, hovertemplate: "%{y}: %{text}<extra></extra>"
       }],
-      layout: layout(64 + 28 * labels.length, {
+      layout: layout(64 + (step || 28) * labels.length, {
         margin: { l: 10, r: 12, t: 4, b: 44 },
         xaxis: { title: { text: title }, range: [0, (most || 1) * (narrow.matches ? 1.9 : 1.42)],
                  nticks: 4, ticksuffix: suffix, tickangle: 0 },

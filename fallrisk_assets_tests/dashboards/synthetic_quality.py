@@ -1,0 +1,68 @@
+"""Weeks of data quality in a warehouse, with what real ones have: failures, silence, awkward sentences."""
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from fallrisk_assets.dashboards.model import CheckOutcome
+from fallrisk_assets.warehouse.observability.contract import MartDataQuality
+from fallrisk_assets.warehouse.observability.data_quality import Published, Samples, data_quality
+from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets_tests.warehouse.operations.rows import known, provider
+
+FIRST = date(2026, 1, 5)
+AWKWARD = "ts is 'late' <b>& more</b>, \"twice\""
+"""A sentence that breaks SQL, HTML and CSV that do not quote."""
+_CHECKS = (
+    ("telemetry", "keeps_its_contract"),
+    ("telemetry", "samples_are_plausible"),
+    ("alerts", "keeps_its_contract"),
+    ("fact_appointment", "every_appointment_finds_its_dimensions"),
+)
+_TABLES = ("clean.telemetry", "raw.telemetry_quarantine", "clean.patients", "clean.never_published")
+_REFUSED = (
+    ("raw.telemetry_quarantine", "LINE_NOT_JSON", "cut off"),
+    ("raw.telemetry_quarantine", "TIME_IMPLAUSIBLE", AWKWARD),
+    ("clean.operations_quarantine", "VALUE_OUT_OF_RANGE", "rating 9"),
+)
+
+
+def quality_of(folder: Path, days: int = 80) -> Warehouse:
+    """Return a warehouse with the quality of some days in a row, and its snapshot."""
+    rng = random.Random(5)
+    warehouse = known(Warehouse(folder=str(folder)), provider())
+    for number in range(days):
+        day = FIRST + timedelta(days=number)
+        warehouse.replace_slice(MartDataQuality, str(day), _day(rng, day))
+    warehouse.export_snapshot()
+    return warehouse
+
+
+def _day(rng: random.Random, day: date) -> pa.Table:
+    outcomes = [
+        CheckOutcome(table, check, rng.choice((True,) * 7 + (False, None)), "ERROR", AWKWARD)
+        for table, check in _CHECKS
+    ]
+    refused = [
+        (table, pa.table({"reason": [reason], "rows": [rng.randrange(1, 900)], "detail": [detail]}))
+        for table, reason, detail in _REFUSED
+        if rng.random() < 0.4
+    ]
+    published = [
+        Published(table, 1000 * done, done, 24)
+        for table in _TABLES
+        if (done := 0 if "never" in table else rng.choice((24, 24, 24, 23, 5, 0))) is not None
+    ]
+    samples = [
+        Samples(f"imu-{number}", rng.randrange(900, 1001), 1000) if rng.random() < 0.8
+        else Samples(f"imu-{number}", 0, None)
+        for number in range(1, 6)
+    ]  # fmt: skip
+    return data_quality(day, outcomes, _by_table(refused), published, samples)
+
+
+def _by_table(refused: list[tuple[str, pa.Table]]) -> list[tuple[str, pa.Table]]:
+    tables = sorted({table for table, _ in refused})
+    return [(one, pa.concat_tables([rows for table, rows in refused if table == one])) for one in tables]
