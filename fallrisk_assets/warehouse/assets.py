@@ -181,7 +181,7 @@ TABLE_ASSETS = (
 @dg.asset(
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[*TABLE_ASSETS, *OPERATIONS_ASSETS, "mart_data_quality"],
+    deps=[*TABLE_ASSETS, *OPERATIONS_ASSETS, "mart_data_quality", "mart_day_ahead"],
     group_name="warehouse",
     kinds={"duckdb"},
     owners=["team:data-engineering"],

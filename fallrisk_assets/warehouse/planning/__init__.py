@@ -1,0 +1,1 @@
+"""What lies ahead of the clinic, as rows that people can query."""
