@@ -40,6 +40,28 @@ VISITS = Source(
 WEEKS = Source("v_utilisation_7d", "day", {"specialty": "specialty", "provider": "provider_id"})
 """Hours are offered by the week, whatever the device: what is read here is of the week that ends on a day."""
 
+AHEAD = Source("mart_day_ahead", "day", {"specialty": "specialty", "provider": "provider_id"})
+"""What lay ahead at the end of a day; nobody knows yet from which device it will be."""
+
+AHEAD_COUNTS = {
+    "booked": ("Booked", "count", "CAST(SUM(booked) AS BIGINT)"),
+    "expected": ("Probable no-shows", "plain", "SUM(CAST(expected_no_shows AS DECIMAL(18, 6)))"),
+    "judged": ("Of appointments judged", "count", "CAST(SUM(judged) AS BIGINT)"),
+    "minutes": ("Booked minutes", "count", "SUM(CAST(planned_minutes AS DECIMAL(18, 4)))"),
+    "booked_7d": ("Seven days: booked", "count", "CAST(SUM(booked_7d) AS BIGINT)"),
+    "minutes_7d": ("Booked minutes", "count", "SUM(CAST(planned_minutes_7d AS DECIMAL(18, 4)))"),
+    "without_7d": ("Length not known", "count", "CAST(SUM(without_minutes_7d) AS BIGINT)"),
+    "available_7d": ("Offered minutes", "count", "SUM(CAST(available_minutes_7d AS DECIMAL(18, 4)))"),
+}
+"""What is added up of the days ahead: heading, how it is written, aggregate."""
+
+_MODELS = """
+SELECT day, string_agg(model, '; ' ORDER BY model) FROM (
+    SELECT DISTINCT day, model_version || ', ' || model_basis AS model FROM mart_day_ahead
+    WHERE model_version IS NOT NULL
+) GROUP BY day ORDER BY day
+"""
+
 SHOWN_AS = {
     "booked": COUNT,
     "no_show_rate": SHARE,
@@ -130,8 +152,12 @@ def read_operations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | N
     if reach["first"] is None:
         return None
     first, last = reach["first"], reach["last"]
-    measures = {source.view: Measures() for source in (VISITS, WEEKS)}
+    measures = {source.view: Measures() for source in (VISITS, WEEKS, AHEAD)}
     kpis = indicators(connection, SHOWN_AS, measures)
+    ahead_counts = [
+        {"name": name, "title": title, "way": way, "sql": sql, "n": measures[AHEAD.view].number(sql)}
+        for name, (title, way, sql) in AHEAD_COUNTS.items()
+    ]
     breakdowns = [broken_down(breakdown, measures[VISITS.view]) for breakdown in (STATUS, *BREAKDOWNS)]
     return {
         "first": str(first),
@@ -141,10 +167,12 @@ def read_operations(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | N
         "issue_kpi": ISSUE_KPI,
         "provider_kpis": PROVIDER_KPIS,
         "breakdowns": breakdowns,
-        "sources": {source.view: asdict(source) for source in (VISITS, WEEKS)},
+        "sources": {source.view: asdict(source) for source in (VISITS, WEEKS, AHEAD)},
+        "ahead_counts": ahead_counts,
+        "models": {str(day): model for day, model in connection.execute(_MODELS).fetchall()},
         "cubes": {
             source.view: read_cube(connection, source, measures[source.view], first, last)
-            for source in (VISITS, WEEKS)
+            for source in (VISITS, WEEKS, AHEAD)
         },
     }
 

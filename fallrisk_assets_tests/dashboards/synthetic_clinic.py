@@ -4,10 +4,15 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+
+from fallrisk_assets.clinic.no_show.model import SIMULATED
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.warehouse import operations
 from fallrisk_assets.warehouse.operations import kpis
 from fallrisk_assets.warehouse.operations.contract import MartDailyKpis, MartRevenue
+from fallrisk_assets.warehouse.planning.contract import MartDayAhead
+from fallrisk_assets.warehouse.planning.day_ahead import day_ahead
 from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
 from fallrisk_assets_tests.warehouse.operations.rows import known, load, provider, state
 
@@ -54,8 +59,34 @@ def a_clinic(folder: Path, days: int = DAYS, a_day: int = 9) -> Warehouse:
     warehouse.replace_slice(MartRevenue, WHOLE_TABLE, revenue)
     mart = warehouse.query(kpis.daily_kpis_sql()).cast(arrow_schema(MartDailyKpis))
     warehouse.replace_slice(MartDailyKpis, WHOLE_TABLE, mart)
+    for number in range(days):
+        ahead = FIRST + timedelta(days=number)
+        warehouse.replace_slice(MartDayAhead, str(ahead), _ahead(random.Random(number), ahead))
     warehouse.export_snapshot()
     return warehouse
+
+
+def _ahead(rng: random.Random, day: date) -> pa.Table:
+    """Return what lies ahead of a day: some not judged, a provider of unknown hours, one who left."""
+    rows = [
+        {
+            "appointment_id": f"AHEAD-SECRET-{number}",
+            "provider_id": f"PROV000{rng.choice((1, 1, 2, 3, 4, 9))}",
+            "scheduled_date": day + timedelta(days=rng.choice((1, 1, 2, 7, 8))),
+            "probability": rng.choice((None, round(rng.random(), 5), 0.0625, 0.125)),
+            "model_version": "no_show-7",
+            "model_basis": SIMULATED,
+        }
+        for number in range(24)
+    ]
+    minutes = {row["appointment_id"]: rng.choice((15.0, 22.5, 30.0)) for row in rows if rng.random() < 0.9}
+    offered = {"PROV0001": 10.0, "PROV0002": 7.5, "PROV0003": 4.0, "PROV0004": None}
+    specialties = ("Cardiology", AWKWARD, "Neurology", "Neurology")
+    providers = [
+        {"provider_id": name, "specialty": specialty, "available_hours_per_week": hours}
+        for (name, hours), specialty in zip(offered.items(), specialties, strict=True)
+    ]
+    return day_ahead(day, rows, minutes, providers)
 
 
 def _visit(rng: random.Random, number: int, day: date, status: str, known_on: date | None = None) -> dict:

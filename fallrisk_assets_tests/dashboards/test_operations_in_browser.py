@@ -10,6 +10,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fallrisk_assets.clinic.no_show.model import SIMULATED
 from fallrisk_assets.dashboards.clinic_pages import render_operations
 from fallrisk_assets.dashboards.operations import SHOWN_AS, read_operations
 from fallrisk_assets.warehouse.resource import Warehouse, open_snapshot
@@ -113,8 +114,8 @@ def test_the_figures_draw_the_numbers_of_their_tables(page: Page) -> None:
         elif data[0][2] == "h":
             by_label = dict(zip(data[0][1], data[0][0], strict=True))
             scale = 100 if table["id"].startswith("issues") else 1
-            of = 3 if scale == 100 else 1
-            assert by_label == pytest.approx({r[0]: scale * float(r[of]) for r in table["rows"]})
+            of = 3 if scale == 100 or table["id"] == "ahead" else 1
+            assert by_label == pytest.approx({r[0]: scale * float(r[of]) for r in table["rows"] if r[of]})
         else:
             name = table["id"].removeprefix("kpi-")
             scale = 100 if SHOWN_AS[name] == "share" else 1
@@ -122,6 +123,29 @@ def test_the_figures_draw_the_numbers_of_their_tables(page: Page) -> None:
             idle = dict.fromkeys(by_day, 0.0) if SHOWN_AS[name] == "count" else {}
             known = {r[0]: scale * float(r[3]) for r in table["rows"] if r[3]}
             assert by_day == pytest.approx(idle | known)
+
+
+def test_the_next_day_is_that_of_the_last_chosen_day_with_whom_nobody_judged_beside(
+    page: Page, sql: duckdb.DuckDBPyConnection
+) -> None:
+    choose(page, specialty="=Neurology", **{"from": "2026-01-19", "to": "2026-02-03"})
+    booked, judged, expected = sql.sql(
+        """SELECT SUM(booked), SUM(judged), SUM(expected_no_shows) FROM mart_day_ahead
+        WHERE day = DATE '2026-02-03' AND specialty = 'Neurology'"""
+    ).fetchall()[0]
+    assert booked > judged > 0
+    shown = page.get_attribute("#ahead .value", "data-v")
+    assert float(shown or "nan") == pytest.approx(expected, abs=1e-5)
+    expect(page.locator("#ahead .of")).to_have_text(
+        f"probable no-shows on 2026-02-04, of {judged} judged and {booked} booked"
+    )
+    expect(page.locator("#ahead .model")).to_have_text(f"The model: no_show-7, {SIMULATED}.")
+
+
+def test_a_device_says_nothing_of_the_days_ahead(page: Page) -> None:
+    choose(page, device="=Laptop")
+    expect(page.locator("#ahead .content")).to_contain_text("choose all devices to see it")
+    expect(page.locator("#ahead .value")).to_have_text("–")
 
 
 def test_a_day_is_what_the_mart_says(page: Page, sql: duckdb.DuckDBPyConnection) -> None:

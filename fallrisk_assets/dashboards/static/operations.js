@@ -2,13 +2,13 @@
 cubes.unpacked(document.getElementById("content").textContent).then(function (content) {
   "use strict";
   var NOT_KNOWN = "not known", WEEKS_FROM_DAYS = 62;
-  var VISITS = "v_appointment", WEEKS = "v_utilisation_7d";
+  var VISITS = "v_appointment", WEEKS = "v_utilisation_7d", AHEAD = "mart_day_ahead";
   var COLOURS = {
     "Completed": ["var(--low)", ""], "No-show": ["var(--high)", "/"], "Cancelled": ["var(--gap)", "\\"],
     "Rescheduled": ["var(--walk)", "."], "Scheduled": ["var(--idle)", ""], "In progress": ["var(--ok)", "x"]
   };
   var of = {}, choice;
-  [VISITS, WEEKS].forEach(function (view) { of[view] = new cubes.Cube(content.cubes[view], content.first); });
+  [VISITS, WEEKS, AHEAD].forEach(function (view) { of[view] = new cubes.Cube(content.cubes[view], content.first); });
   var visits = of[VISITS], kpis = new Map(content.kpis.map(function (kpi) { return [kpi.kpi, kpi]; }));
   var form = document.getElementById("filters"), fields = form.elements;
   var first = cubes.dayNumber(content.first), last = cubes.dayNumber(content.last);
@@ -233,6 +233,59 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     };
   }
 
+  /* What lay ahead at the end of the last chosen day. */
+  function daysAhead() {
+    var cube = of[AHEAD], source = content.sources[AHEAD], end = within(choice, choice.to, choice.to);
+    var known = isKnown({ source: AHEAD }, choice), places = known ? cube.keep(end) : [];
+    var counts = content.ahead_counts, number = {}, section = block("ahead");
+    counts.forEach(function (one) { number[one.name] = one.n; });
+    function sums(its) { return counts.map(function (one) { return cube.sum(one.n, its); }); }
+    function free(its) {
+      var offered = cube.sum(number.available_7d, its), planned = cube.sum(number.minutes_7d, its);
+      return offered === null || planned === null ? null : offered - planned;
+    }
+    var groups = cube.grouped(places, function (place) {
+      return JSON.stringify(["provider", "specialty"].map(function (name) {
+        return cube.dimensions[name].names[cube.dimensions[name].codes[place]];
+      }));
+    });
+    var rows = Array.from(groups.keys()).sort().map(function (key) {
+      var its = groups.get(key);
+      return JSON.parse(key).map(named).concat(sums(its), [free(its)]);
+    });
+    var expected = cube.sum(number.expected, places), booked = cube.sum(number.booked, places);
+    var day = cubes.dayText(choice.to), big = section.querySelector(".value"), drawn = rows.filter(function (row) {
+      return row[3] !== null;
+    }).sort(function (a, b) { return b[3] - a[3]; }).slice(0, 12);
+    big.textContent = blocks.written(expected, "plain");
+    big.setAttribute("data-v", expected === null ? "" : String(expected));
+    section.querySelector(".of").textContent = !places.length ? "" : "probable no-shows on " +
+      cubes.dayText(choice.to + 1) + ", of " + cube.sum(number.judged, places).toLocaleString("en-US") +
+      " judged and " + booked.toLocaleString("en-US") + " booked";
+    section.querySelector(".model").textContent = places.length && content.models[day]
+      ? "The model: " + content.models[day] + "." : "";
+    var aggregates = counts.map(function (one) { return one.sql + " AS " + one.name; });
+    var offeredSql = counts[7].sql, plannedSql = counts[5].sql;
+    return {
+      columns: [{ title: "Provider", way: "text", choose: function (name) {
+        fields.provider.value = "=" + name;
+        draw();
+      } }, { title: "Specialty", way: "text" }].concat(
+        counts.map(function (one) { return { title: one.title, way: one.way }; }),
+        [{ title: "Free minutes", way: "count" }]),
+      rows: rows, open: true, stack: true,
+      empty: known ? "Nothing is known of what lay ahead at the end of " + day + "."
+        : "Nobody knows yet from which device: choose all devices to see it.",
+      sql: "SELECT provider_id, specialty,\n  " + aggregates.join(",\n  ") + ",\n  " + offeredSql + " - " +
+        plannedSql + " AS free_7d\n" + cubes.where(source, end) + "\nGROUP BY ALL ORDER BY provider_id, specialty",
+      figure: !drawn.length ? null : charts.bars(drawn.map(function (row) { return row[0]; }),
+        drawn.map(function (row) { return row[3]; }),
+        drawn.map(function (row) {
+          return blocks.written(row[3], "plain") + " (of " + row[2].toLocaleString("en-US") + ")";
+        }), "Probable no-shows", "")
+    };
+  }
+
   function draw() {
     choice = { from: cubes.dayNumber(fields.from.value), to: cubes.dayNumber(fields.to.value), of: {} };
     ["specialty", "provider", "device"].forEach(function (name) {
@@ -252,6 +305,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
       blocks.fill(block(id), shown);
     }
     fill("compare", blocksOf.compare());
+    fill("ahead", daysAhead());
     fill("status", blocksOf.status(places));
     content.kpis.forEach(function (kpi) { fill("kpi-" + kpi.kpi, indicator(kpi)); });
     content.breakdowns.slice(1).forEach(function (one) { fill(one.name, charts.classes(one, visits, places,
