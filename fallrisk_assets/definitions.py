@@ -51,6 +51,7 @@ from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
 from fallrisk_assets.warehouse.observability import assets as warehouse_observability
 from fallrisk_assets.warehouse.operations import assets as warehouse_operations
+from fallrisk_assets.warehouse.planning import assets as warehouse_planning
 from fallrisk_assets.warehouse.retention_job import warehouse_retention
 
 DOMAINS: tuple[ModuleType, ...] = (
@@ -70,6 +71,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     warehouse,
     warehouse_operations,
     warehouse_observability,
+    warehouse_planning,
     dashboards,
     clinic_dashboards,
     streams,

@@ -29,6 +29,7 @@ DOMAINS = (
     "warehouse",
     "warehouse.operations",
     "warehouse.observability",
+    "warehouse.planning",
     "dashboards",
     "streams",
 )
