@@ -71,6 +71,15 @@ def probabilities(warehouse):
     return warehouse.read(FactRiskScore)["probability_12m"].to_pylist()
 
 
+def test_a_query_asked_once_with_each_of_some_days_says_what_it_says_of_each_alone(warehouse):
+    warehouse.replace_slice(FactRiskScore, DAY.isoformat(), scores(DAY, 0.2, None))
+    warehouse.replace_slice(FactRiskScore, NEXT_DAY.isoformat(), scores(NEXT_DAY, 0.4))
+    query = "SELECT COUNT(*) AS n FROM fact_risk_score WHERE day <= ?"
+    found = warehouse.query_each(query, ([day] for day in (NEXT_DAY, DAY)))
+    assert [rows["n"].to_pylist() for rows in found] == [[3], [2]]
+    assert warehouse.query_each(query, []) == []
+
+
 def test_a_slice_comes_back_as_it_was_written_and_replacing_it_leaves_the_other_days_alone(warehouse):
     first, second = scores(DAY, 0.2, None), scores(NEXT_DAY, 0.4)
     warehouse.replace_slices(FactRiskScore, {str(DAY): first, str(NEXT_DAY): second})
