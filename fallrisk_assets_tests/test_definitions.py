@@ -96,7 +96,14 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_data_quality",
             "mart_day_ahead",
         },
-        "dashboards": {"day_page", "operations_page", "worklist_page", "financial_page", "comments_page", "data_quality_page"},
+        "dashboards": {
+            "day_page",
+            "operations_page",
+            "worklist_page",
+            "financial_page",
+            "comments_page",
+            "data_quality_page",
+        },
         "streams": {"devices"},
     }
 

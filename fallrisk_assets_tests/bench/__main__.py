@@ -12,14 +12,15 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fallrisk_assets_tests.bench import environment
+from fallrisk_assets_tests.bench.clinic_section import clinic_rows
 from fallrisk_assets_tests.bench.processes import run_json
+from fallrisk_assets_tests.bench.rows import Row, skipped, times
 from fallrisk_assets_tests.bench.workload import ROOT, WORK, busiest_drop, fresh_data_folder, landing_of
 
 _WINDOWS, _CHANNELS, _SAMPLES, _RATE_HZ = 720, 8, 500, 50
@@ -27,28 +28,6 @@ _WINDOWS_A_DAY = 17_280
 _HOURS_A_DAY = 24
 _REPORT = ROOT / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the report: what, ours, the peer's, how they compare, and the target."""
-
-    what: str
-    ours: str
-    peer: str
-    ratio: str
-    target: str
-    met: bool | None
-
-    def __str__(self) -> str:
-        """Return the line as Markdown."""
-        met = {True: "yes", False: "**no**", None: ""}[self.met]
-        return f"| {self.what} | {self.ours} | {self.peer} | {self.ratio} | {self.target} | {met} |"
-
-
-def _skipped(what: str, why: str) -> Row:
-    print(f"  skipped: {why}", flush=True)
-    return Row(what, "", f"skipped: {why}", "", "", None)
 
 
 @functools.cache
@@ -93,14 +72,6 @@ def _windows() -> str:
     return str(target)
 
 
-def _times(slow: float, fast: float, least: float) -> tuple[str, str, bool]:
-    return (
-        f"{slow / fast:,.0f} ×" if slow / fast >= 10 else f"{slow / fast:.1f} ×",
-        f"≥ {least:g} ×",
-        slow / fast >= least,
-    )
-
-
 def end_to_end(devices: Sequence[int]) -> list[Row]:
     """Landing → scores against pandas + pandera + tsfel."""
     count = max(n for n in devices if n <= 8)
@@ -120,7 +91,7 @@ def end_to_end(devices: Sequence[int]) -> list[Row]:
         ),
     ]
     if why := environment.missing("tsfel"):
-        return [*rows, _skipped(name, why)]
+        return [*rows, skipped(name, why)]
     drop = str(busiest_drop())
     parse = _peer("ingest", "pandas", drop)["cpu_s"]
     judge = _peer("ingest", "pandera", drop)["cpu_s"]
@@ -128,7 +99,7 @@ def end_to_end(devices: Sequence[int]) -> list[Row]:
     theirs = (parse + judge) * _HOURS_A_DAY + window * _WINDOWS_A_DAY
     split = f"read {parse * 24:.0f}, judge {judge * 24:.0f}, tsfel {window * _WINDOWS_A_DAY:.0f}"
     parts = f"{theirs:,.0f} s ({split})"
-    compared = _times(theirs, ours["a_day"], 75)
+    compared = times(theirs, ours["a_day"], 75)
     return [
         *rows,
         Row(
@@ -153,13 +124,13 @@ def features(_: Sequence[int]) -> list[Row]:
     ):
         what = f"features of a window, against {peer.replace('_all', ', all it has')}"
         if why := environment.missing(module):
-            rows.append(_skipped(what, why))
+            rows.append(skipped(what, why))
             continue
         theirs = _peer("features", peer, windows, str(_RATE_HZ))
-        times, target, met = _times(theirs["us_a_window"], ours["us_a_window"], least)
+        factor, target, met = times(theirs["us_a_window"], ours["us_a_window"], least)
         mine = f"{ours['us_a_window']:.0f} µs for {ours['features']}"
         other = f"{theirs['us_a_window']:,.0f} µs for {theirs['features']}"
-        rows.append(Row(what, mine, other, times, target if least else "", met if least else None))
+        rows.append(Row(what, mine, other, factor, target if least else "", met if least else None))
     return rows
 
 
@@ -174,10 +145,10 @@ def ingestion(_: Sequence[int]) -> list[Row]:
         ("judge its 180,000 rows, against eager pandera", "pandera", "pandera", judged, 15),
     ):
         if why := environment.missing(module):
-            rows.append(_skipped(what, why))
+            rows.append(skipped(what, why))
             continue
         theirs = _peer("ingest", peer, drop)
-        compared = _times(theirs["cpu_s"], mine["cpu_s"], least)
+        compared = times(theirs["cpu_s"], mine["cpu_s"], least)
         rows.append(Row(what, f"{mine['cpu_s'] * 1e3:.0f} ms", f"{theirs['cpu_s'] * 1e3:,.0f} ms", *compared))
     return rows
 
@@ -288,6 +259,11 @@ def streams(_: Sequence[int]) -> list[Row]:
     return rows
 
 
+def clinic(_: Sequence[int]) -> list[Row]:
+    """A clinic's year, drops to marts, against pandas row by row into SQLite."""
+    return clinic_rows()
+
+
 SECTIONS: dict[str, Callable[[Sequence[int]], list[Row]]] = {
     "features": features,
     "ingestion": ingestion,
@@ -297,6 +273,7 @@ SECTIONS: dict[str, Callable[[Sequence[int]], list[Row]]] = {
     "latency": latency,
     "detection": detection,
     "streams": streams,
+    "clinic": clinic,
 }
 #: Sections without a peer.
 _ALONE = {"orchestration", "scale", "latency", "detection", "streams"}

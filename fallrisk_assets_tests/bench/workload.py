@@ -11,6 +11,26 @@ DAY = "2026-01-05"
 #: Drops of a day's last hour are received in the first hour of the next day.
 FIRST_HOUR, LAST_HOUR = "2026-01-05-00:00", "2026-01-06-00:00"
 
+CLINIC_START, CLINIC_DAYS = "2026-01-05", 320
+_CLINIC = {"patients": 12_800, "providers": 68, "visits-per-year": 12}
+
+
+def clinic_landing() -> Path:
+    """Return a landing zone of a clinic's year (320 days), simulated when it is missing.
+
+    Its log tells of some 100,000 appointments, and its surveys of some 75,000 answers.
+    """
+    folder = WORK / "cohorts" / "clinic"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        print("  simulating a clinic's year …", flush=True)
+        options = [f"--{name}={value}" for name, value in _CLINIC.items()]
+        options += [f"--days={CLINIC_DAYS}", f"--start={CLINIC_START}", "--seed=7"]
+        command = [sys.executable, "-m", "simulator", "clinic", "--out", str(folder / "landing"), *options]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        (folder / "complete").touch()
+    return folder / "landing"
+
 
 def landing_of(patients: int) -> Path:
     """Return a landing zone of one day of some patients, 24 h each at 50 Hz, simulated when it is missing."""
