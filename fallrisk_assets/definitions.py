@@ -12,6 +12,11 @@ import dagster as dg
 from fallrisk_assets.alerts import assets as alerts
 from fallrisk_assets.alerts import run_failure
 from fallrisk_assets.clinic import assets as clinic
+from fallrisk_assets.clinic.database.assets import (
+    clinic_database,
+    clinic_database_pull,
+    pull_clinic_database,
+)
 from fallrisk_assets.clinic.feedback_text import assets as feedback_text
 from fallrisk_assets.clinic.feedback_text import checks as feedback_text_checks
 from fallrisk_assets.clinic.feedback_text import training_assets as feedback_text_training
@@ -99,7 +104,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
     # Who asks for a run sees what became of it; the platform watches what runs by the clock.
     health = failed_partition_checks(a for a in bound if not {s.group_name for s in a.specs} & set(ON_DEMAND))
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, clinic_database],
         asset_checks=[*checks, health],
         jobs=[
             *partitioned_jobs(bound, without=health),
@@ -107,6 +112,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             lake_maintenance,
             warehouse_retention,
             stream_lag,
+            clinic_database_pull,
         ],
         sensors=[
             landing_sensor,
@@ -124,6 +130,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             tidy_the_lake,
             forget_old_rows,
             watch_stream_lag,
+            pull_clinic_database,
         ],
         resources={**resources_for(environment), **(overrides or {})},
     )

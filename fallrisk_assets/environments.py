@@ -19,6 +19,7 @@ from typing import Any
 import dagster as dg
 
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.clinic.database.resource import ClinicDatabase
 from fallrisk_assets.clinic.feedback_text.resource import FeedbackTextSource
 from fallrisk_assets.clinic.no_show.resource import NoShowSource
 from fallrisk_assets.events.resource import EventSinks
@@ -61,6 +62,7 @@ def _local() -> dict[str, Any]:
         "fhir": FhirSettings(),
         "recordings": Recordings(),
         "feedback_text_source": FeedbackTextSource(),
+        "clinic_database": ClinicDatabase(),
         "no_show_source": NoShowSource(),
         "rescoring": Rescoring(),
     }

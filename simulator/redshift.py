@@ -112,7 +112,7 @@ def redshift_standin(aws: AwsStandin, folder: Path | None = None) -> Iterator[Re
         folder = None
     place = folder or Path(tempfile.mkdtemp(prefix="redshift-"))
     try:
-        with _postgres(found, place, kept=folder is not None) as (port, password):
+        with postgres(found, place, kept=folder is not None) as (port, password):
             backend = Backend(port, _filesystem(aws), ROLE)
             with _listening(backend) as own:
                 yield RedshiftStandin(own, password, backend)
@@ -122,7 +122,7 @@ def redshift_standin(aws: AwsStandin, folder: Path | None = None) -> Iterator[Re
 
 
 @contextmanager
-def _postgres(bin_folder: Path, folder: Path, *, kept: bool) -> Iterator[tuple[int, str]]:
+def postgres(bin_folder: Path, folder: Path, *, kept: bool) -> Iterator[tuple[int, str]]:
     """Run a PostgreSQL in a folder; yields its port and the user's password."""
     folder.mkdir(parents=True, exist_ok=True)
     user = _user()
