@@ -47,9 +47,9 @@ AHEAD_COUNTS = {
     "booked": ("Booked", "count", "CAST(SUM(booked) AS BIGINT)"),
     "expected": ("Probable no-shows", "plain", "SUM(CAST(expected_no_shows AS DECIMAL(18, 6)))"),
     "judged": ("Of appointments judged", "count", "CAST(SUM(judged) AS BIGINT)"),
-    "minutes": ("Booked minutes", "count", "SUM(CAST(planned_minutes AS DECIMAL(18, 4)))"),
+    "minutes": ("Next day: booked minutes", "count", "SUM(CAST(planned_minutes AS DECIMAL(18, 4)))"),
     "booked_7d": ("Seven days: booked", "count", "CAST(SUM(booked_7d) AS BIGINT)"),
-    "minutes_7d": ("Booked minutes", "count", "SUM(CAST(planned_minutes_7d AS DECIMAL(18, 4)))"),
+    "minutes_7d": ("Seven days: booked minutes", "count", "SUM(CAST(planned_minutes_7d AS DECIMAL(18, 4)))"),
     "without_7d": ("Length not known", "count", "CAST(SUM(without_minutes_7d) AS BIGINT)"),
     "available_7d": ("Offered minutes", "count", "SUM(CAST(available_minutes_7d AS DECIMAL(18, 4)))"),
 }

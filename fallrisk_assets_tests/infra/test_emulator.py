@@ -76,7 +76,7 @@ def test_what_the_lake_writes_is_told_to_nobody(client, deployed):
 
 def test_an_urgent_alert_reaches_the_urgent_queue_and_a_mild_one_does_not(client, deployed):
     topic = f"arn:aws:sns:{SETTINGS['region']}:{SETTINGS['account']}:fallrisk-alerts"
-    for number, severity in enumerate(("LOW", "HIGH")):
+    for number, severity in enumerate(("low", "high")):
         client("sns").publish(
             TopicArn=topic,
             Message=json.dumps({"alert": number}),

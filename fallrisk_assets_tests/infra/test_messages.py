@@ -3,6 +3,7 @@
 import json
 from fnmatch import fnmatchcase
 
+from fallrisk_assets.alerts.rules import SEVERITIES
 from fallrisk_assets_tests.infra.house import as_list, told
 
 
@@ -22,7 +23,7 @@ def test_what_cannot_be_handled_is_put_aside_for_longer_than_it_would_have_waite
 
 def test_urgent_alerts_alone_reach_the_urgent_queue_and_none_is_lost_on_the_way(house):
     (subscription,) = [s for s in house.of("SNS::Subscription") if s.properties["Protocol"] == "sqs"]
-    assert subscription.properties["FilterPolicy"] == {"severity": ["HIGH", "CRITICAL"]}
+    assert subscription.properties["FilterPolicy"] == {"severity": list(SEVERITIES[-2:])}
     assert told(subscription.properties["RedrivePolicy"]["deadLetterTargetArn"]).startswith("<urgentdead")
 
 

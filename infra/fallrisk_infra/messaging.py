@@ -31,7 +31,7 @@ class Messaging(cdk.Stack):
                 raw_message_delivery=True,
                 dead_letter_queue=self.dead_letters[-1],
                 filter_policy={
-                    "severity": sns.SubscriptionFilter.string_filter(allowlist=["HIGH", "CRITICAL"])
+                    "severity": sns.SubscriptionFilter.string_filter(allowlist=["high", "critical"])
                 },
             )
         )

@@ -281,7 +281,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
       figure: !drawn.length ? null : charts.bars(drawn.map(function (row) { return row[0]; }),
         drawn.map(function (row) { return row[3]; }),
         drawn.map(function (row) {
-          return blocks.written(row[3], "plain") + " (of " + row[2].toLocaleString("en-US") + ")";
+          return blocks.written(row[3], "plain") + " (of " + row[4].toLocaleString("en-US") + " judged)";
         }), "Probable no-shows", "")
     };
   }
