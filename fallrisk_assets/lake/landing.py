@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.fs as pafs
 
-from fallrisk_assets.lake import s3
+from fallrisk_assets.lake import objects, s3
 from fallrisk_assets.lake.landing_queue import QUEUE_VARIABLE, LandingQueue
 from fallrisk_assets.lake.resource import data_folder
 
@@ -115,7 +115,7 @@ class Landing(dg.ConfigurableResource):
         S3 lists a thousand at a time; all of them are returned.
         """
         filesystem, base = self.located
-        found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
+        found = objects.list_folder(filesystem, f"{base}/{folder}")
         return sorted(
             LandedFile(f"{folder}/{info.base_name}", info.size, info.mtime_ns or 0)
             for info in found

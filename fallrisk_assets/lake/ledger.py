@@ -226,7 +226,7 @@ class Ledger:
     def _unfinished(self, model: ContractType) -> dict[str, list[LedgerEntry]]:
         """Return entries that count though not all of them have their own objects yet, by batch."""
         found = {}
-        for info in self._fs.get_file_info(pafs.FileSelector(self._batches(model), allow_not_found=True)):
+        for info in objects.list_folder(self._fs, self._batches(model)):
             if not info.base_name.startswith("."):
                 found[info.path] = [LedgerEntry.of_dict(raw) for raw in self._read(info.path) or ()]
         return found
@@ -297,8 +297,8 @@ class Ledger:
 
     def changes(self, model: ContractType) -> dict[str, int]:
         """Return when each published partition's entry last changed (ns since the epoch), by key."""
-        folder = pafs.FileSelector(f"{self._root}/_ledger/{model.spec.identifier}", allow_not_found=True)
-        infos = [i for i in self._fs.get_file_info(folder) if not i.base_name.startswith(".")]
+        folder = f"{self._root}/_ledger/{model.spec.identifier}"
+        infos = [i for i in objects.list_folder(self._fs, folder) if not i.base_name.startswith(".")]
         found = {_key_of(i.base_name): i.mtime_ns or 0 for i in sorted(infos, key=lambda i: i.base_name)}
         for batch, entries in self._unfinished(model).items():
             changed_ns = self._fs.get_file_info(batch).mtime_ns or 0
@@ -308,7 +308,7 @@ class Ledger:
     def lineage(self, model: ContractType, key: str) -> list[dict[str, Any]]:
         """Return every publication of a partition, as recorded, sorted by snapshot and run."""
         folder = f"{self._root}/_lineage/{model.spec.identifier}/{key.replace(':', '')}"
-        infos = self._fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
+        infos = objects.list_folder(self._fs, folder)
         found = []
         for info in sorted(infos, key=lambda i: i.path):
             with self._fs.open_input_stream(info.path) as stream:

@@ -23,6 +23,19 @@ def read_whole(filesystem: pafs.FileSystem, path: str) -> bytes | None:
         return None
 
 
+def list_folder(filesystem: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
+    """List what is in a folder; nothing where there is no such folder (yet).
+
+    Arrow looks twice, for what is in it and then whether it is there: a folder that appears in between is
+    an error to it, and is simply listed again.
+    """
+    selector = pafs.FileSelector(folder, allow_not_found=True)
+    try:
+        return list(filesystem.get_file_info(selector))
+    except FileNotFoundError:
+        return list(filesystem.get_file_info(selector))
+
+
 def write_whole(filesystem: pafs.FileSystem, path: str, raw: bytes) -> None:
     """Write an object in one step: a reader sees the old bytes or the new."""
     if isinstance(filesystem, pafs.S3FileSystem):  # an object appears whole when its upload ends

@@ -89,7 +89,7 @@ class Reports(dg.ConfigurableResource):
     def names(self, folder: str) -> list[str]:
         """Return the names of a folder's files, sorted; none where there is no such folder."""
         filesystem, base = self.located
-        found = filesystem.get_file_info(pafs.FileSelector(f"{base}/{folder}", allow_not_found=True))
+        found = objects.list_folder(filesystem, f"{base}/{folder}")
         files = [info.base_name for info in found if info.type == pafs.FileType.File]
         return sorted(name for name in files if not name.startswith("."))
 

@@ -83,10 +83,9 @@ class Registry:
 
     def versions(self) -> list[str]:
         """All versions that can score: kept ones and those that ship with the package, sorted."""
-        folder = pafs.FileSelector(f"{self._root}/versions", allow_not_found=True)
         kept = {
             info.base_name.removesuffix(".json")
-            for info in self._fs.get_file_info(folder)
+            for info in objects.list_folder(self._fs, f"{self._root}/versions")
             if not info.base_name.startswith(".")
         }
         return sorted(kept | set(self.kind.shipped()))
@@ -114,8 +113,8 @@ class Registry:
 
     def decisions(self) -> list[Decision]:
         """All decisions, oldest first."""
-        folder = pafs.FileSelector(f"{self._root}/decisions", allow_not_found=True)
-        names = sorted(i.path for i in self._fs.get_file_info(folder) if not i.base_name.startswith("."))
+        infos = objects.list_folder(self._fs, f"{self._root}/decisions")
+        names = sorted(i.path for i in infos if not i.base_name.startswith("."))
         found = []
         for path in names:
             raw = json.loads(self._read(path) or "null")
