@@ -13,8 +13,15 @@ from fallrisk_assets.launcher import WORKER_TAG, ForkServerRunLauncher, _is_aliv
 
 @pytest.fixture
 def sleeper():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    # Who starts the tests in the background of a shell has them ignore interrupts, and their children, too.
+    code = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); print(flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
     yield process
+    process.stdout.close()
     process.kill()
     process.wait()
 
