@@ -105,6 +105,10 @@ def _pull_list(
     content = as_csv(columns, database.rows(view, columns))
     sha256 = hashlib.sha256(content).hexdigest()
     found.rows[view.name] = 0
+    if content.count(b"\n") == 1:  # dropped, it would say that there is nobody any more
+        if mark:
+            found.differences.append(Difference(view.name, "", "rows, as before", "no rows"))
+        return mark
     if mark.get("sha256") != sha256:
         _drop(landing, view, content, received_at, found)
         found.rows[view.name] = content.count(b"\n") - 1

@@ -145,10 +145,14 @@ def look_at(address: str) -> None:
             f"{parts._replace(netloc='…').geturl()!r} is no address such as postgresql://user@host/database"
         )
         raise Misconfigured(RESOURCE, DATABASE_VARIABLE, what)
-    if parts.password:
+    options = parse_qs(parts.query)
+    if elsewhere := sorted(options.keys() & {"host", "hostaddr", "service"}):
+        what = f"{', '.join(elsewhere)} after the ? would lead elsewhere; name the host before it"
+        raise Misconfigured(RESOURCE, DATABASE_VARIABLE, what)
+    if parts.password or "password" in options:
         what = f"a password in the address is seen in logs; put it into {PASSWORD_VARIABLE}"
         raise Misconfigured(RESOURCE, DATABASE_VARIABLE, what)
-    mode = parse_qs(parts.query).get("sslmode", ["require"])[0]
+    mode = options.get("sslmode", ["require"])[0]
     if mode not in _ENCRYPTED and parts.hostname not in _LOOPBACK:
         what = f"sslmode={mode} would send people's data in clear; use verify-full, or require"
         raise Misconfigured(RESOURCE, DATABASE_VARIABLE, what)

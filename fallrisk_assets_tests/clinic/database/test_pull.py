@@ -154,6 +154,16 @@ def test_a_view_that_is_not_as_agreed_is_left_alone_and_the_others_are_read(
     assert found.rows == {"providers": 1, "appointments": 2, "feedback": 1}
 
 
+def test_a_list_that_is_empty_all_at_once_is_told_and_does_not_make_everybody_vanish(clinic, landing):
+    pulled(clinic, landing)
+    clinic.say("DELETE FROM patients")
+    found = pulled(clinic, landing, NOW + timedelta(minutes=15))
+    assert found.drops == []
+    assert [(d.view, d.agreed, d.found) for d in found.differences] == [
+        ("patients", "rows, as before", "no rows")
+    ]
+
+
 def test_a_column_that_nobody_agreed_on_is_told_and_never_read(clinic, landing):
     clinic.say("ALTER TABLE patients ADD COLUMN passport text DEFAULT 'X1234567'")
     found = pulled(clinic, landing)
@@ -196,6 +206,8 @@ def test_a_wrong_password_is_named_and_not_told(clinic):
     [
         ("mysql://user@host/clinic", "is no address"),
         ("postgresql://user:hunter2@host/clinic", "is seen in logs"),
+        ("postgresql://user@host/clinic?password=hunter2", "is seen in logs"),
+        ("postgresql://user@localhost/clinic?host=far.example", "lead elsewhere"),
         ("postgresql://user@host/clinic?sslmode=disable", "in clear"),
         ("postgresql://user@host/clinic?sslmode=prefer", "in clear"),
     ],
