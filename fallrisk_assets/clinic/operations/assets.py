@@ -9,6 +9,7 @@ from datetime import date
 from hashlib import sha256
 
 import dagster as dg
+import pyarrow as pa
 
 from fallrisk_assets.clinic.files import FOLDER, ClinicFolder
 from fallrisk_assets.clinic.operations.contract import (
@@ -119,12 +120,16 @@ def appointment_states(
     pieces = day_states(
         ends, before, events_until(lake, last), records_until(lake, last), references_until(lake, last)
     )
+    found: dict[ContractType, dict[str, list[pa.Table]]] = {Appointments: {}, AppointmentQuarantine: {}}
     for day, rows, refused in pieces:
         key = day_key(day)
-        for model, found in ((Appointments, rows), (AppointmentQuarantine, refused)):
-            if found.num_rows:
-                publications[model].add(key, found)
+        for table, of_piece in ((Appointments, rows), (AppointmentQuarantine, refused)):
+            if of_piece.num_rows:
+                found[table].setdefault(key, []).append(of_piece)
         statuses[key].update(rows["status"].to_pylist())
+    for model, by_day in found.items():  # a day at once: each addition is judged and written by itself
+        for key, of_day in by_day.items():
+            publications[model].add(key, pa.concat_tables(of_day).combine_chunks())
     for key, inputs in inputs_until(lake, keys).items():
         for publication in publications.values():
             publication.mark(key, made_from=made_from(inputs))

@@ -55,13 +55,25 @@ risk AS (
     FROM scores
     GROUP BY patient_key
 ),
+at_risk AS (
+    SELECT patient_key FROM falls
+    UNION
+    SELECT patient_key FROM rising
+    UNION
+    SELECT patient_key FROM risk WHERE band = 'high'
+),
 appointments AS (
     SELECT a.patient_key, a.status, a.event_at
     FROM (
         SELECT
             fact_appointment.*,
-            ROW_NUMBER() OVER (PARTITION BY appointment_key ORDER BY fact_appointment.day DESC) AS place
+            ROW_NUMBER() OVER (PARTITION BY fact_appointment.appointment_key ORDER BY fact_appointment.day DESC) AS place
         FROM fact_appointment
+        INNER JOIN (
+            SELECT DISTINCT f.appointment_key
+            FROM fact_appointment AS f
+            INNER JOIN at_risk AS c ON c.patient_key = f.patient_key
+        ) AS of_them ON of_them.appointment_key = fact_appointment.appointment_key
         CROSS JOIN moment AS m
         WHERE fact_appointment.day <= m.day
     ) AS a
@@ -94,6 +106,7 @@ concern AS (
         n.next_visit_at, x.missed_visit_at,
         COALESCE(r.band = 'high', FALSE) AS is_high
     FROM patients AS p
+    INNER JOIN at_risk AS c ON c.patient_key = p.patient_key
     LEFT JOIN falls AS f ON f.patient_key = p.patient_key
     LEFT JOIN rising AS u ON u.patient_key = p.patient_key
     LEFT JOIN risk AS r ON r.patient_key = p.patient_key
@@ -106,7 +119,7 @@ listed AS (
         CASE WHEN falls > 0 THEN 4 ELSE 0 END + CASE WHEN is_high THEN 3 ELSE 0 END
         + CASE WHEN is_rising THEN 2 ELSE 0 END + CASE WHEN missed_visit_at IS NOT NULL THEN 1 ELSE 0 END AS weight
     FROM concern
-    WHERE (falls > 0 OR is_high OR is_rising) AND (next_visit_at IS NULL OR missed_visit_at IS NOT NULL)
+    WHERE next_visit_at IS NULL OR missed_visit_at IS NOT NULL
 )
 SELECT
     m.day,
