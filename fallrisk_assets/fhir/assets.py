@@ -16,7 +16,8 @@ import pyarrow as pa
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import PatientIdentity, Patients
 from fallrisk_assets.clinic.identity import current_patients
-from fallrisk_assets.clinic.snapshots import snapshots
+from fallrisk_assets.clinic.operations.contract import Appointments, Feedback, Providers
+from fallrisk_assets.clinic.snapshots import latest_snapshot, snapshots
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.fhir.folder import problems, write_day
@@ -50,6 +51,9 @@ WHOLE_CHECK = "every_resource_is_in_a_bundle"
         dg.AssetDep("fall_risk_index", partition_mapping=_FLAG_HISTORY),
         "alerts",
         "index_alerts",
+        "appointments",
+        "feedback",
+        dg.AssetDep("providers", partition_mapping=dg.AllPartitionMapping()),
     ],
 )
 def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
@@ -71,7 +75,7 @@ def fhir_resources(context: dg.AssetExecutionContext, lake: Lake, publication: P
             key,
             patients=len(found.resources),
             **dict(sorted(kinds.items())),
-            **{f"rows without a patient: {reason}": n for reason, n in sorted(found.unplaced.items())},
+            **{f"rows without a resource: {reason}": n for reason, n in sorted(found.unplaced.items())},
         )
         show_bars(publication, key, dict(kinds.most_common()), name="resources by type")
 
@@ -90,6 +94,9 @@ def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:
         (IndexAlerts, [key]),
         (FallEvents, hours),
         (Alerts, hours),
+        (Appointments, [key]),
+        (Feedback, [key]),
+        (Providers, [k for k in lake.ledger.keys(Providers) if k <= key]),
     )
     for model, keys in inputs:
         publication.note_input(key, model.spec.identifier, _content_hash(lake, model, keys))
@@ -98,6 +105,7 @@ def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:
     for other in falls_reviewed_later(alerts, day):
         falls += lake.read(FallEvents, hours_of_day(day_key(other)), optional=True).to_pylist()
     patients = current_patients(snapshots(lake, Patients, key), day)
+    providers = latest_snapshot(lake, Providers, key)
     return DayRows(
         patients=patients.to_pylist(),
         identities=_newest(snapshots(lake, PatientIdentity, key)),
@@ -109,6 +117,11 @@ def _day_rows(lake: Lake, publication: Publication, key: str) -> DayRows:
         ).to_pylist(),
         alerts=alerts,
         index_alerts=lake.read(IndexAlerts, [key]).to_pylist(),
+        appointments=lake.read(Appointments, [key]).to_pylist(),
+        feedback=lake.read(Feedback, [key]).to_pylist(),
+        specialties=dict(
+            zip(providers["provider_id"].to_pylist(), providers["specialty"].to_pylist(), strict=True)
+        ),
     )
 
 

@@ -3,13 +3,19 @@
 from fallrisk_assets.contract import Contract, Date, Int32, String, column, table
 
 RESOURCE_TYPES = (
+    "Appointment",
+    "AppointmentResponse",
     "Communication",
     "CommunicationRequest",
     "DetectedIssue",
     "Device",
+    "Encounter",
     "Flag",
     "Observation",
     "Patient",
+    "Practitioner",
+    "Questionnaire",
+    "QuestionnaireResponse",
     "RiskAssessment",
 )
 
@@ -27,7 +33,7 @@ RESOURCE_TYPES = (
 class FhirResources(Contract):
     """FHIR R4 resources of a patient-day, as written in the bundle.
 
-    A device that two patients wore is in the rows of both, with the same bytes.
+    A device that two patients wore is in the rows of both, with the same bytes; so is who saw both of them.
     """
 
     day: Date = column(1, "Day of the bundle")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from fallrisk_assets.fhir import mapping
+from fallrisk_assets.fhir import clinic_day, mapping
+from fallrisk_assets.fhir.clinic_day import ClinicDay
 from fallrisk_assets.fhir.identifiers import resource_id
 from fallrisk_assets.fhir.terminology import MEASURES
 from fallrisk_assets.mobility.local_days import local_day_ending_in
@@ -42,6 +43,9 @@ class DayRows:
         index_history: `fall_risk_index` of earlier days, from `flag_history_start` on.
         alerts: `alerts` of the day's hours; an alert may be there once an hour, the last one counts.
         index_alerts: `index_alerts` of the day.
+        appointments: `appointments` of the day; ids of the clinic from here on.
+        feedback: `feedback` of the day.
+        specialties: Specialty by provider, as the newest list of providers tells it.
     """
 
     patients: Sequence[Row]
@@ -52,6 +56,9 @@ class DayRows:
     index_history: Sequence[Row]
     alerts: Sequence[Row]
     index_alerts: Sequence[Row]
+    appointments: Sequence[Row] = ()
+    feedback: Sequence[Row] = ()
+    specialties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,15 @@ class PatientDays:
 
     Attributes:
         resources: Clinic's patient id → resources, referred-to before referring; patients in order of id.
-        unplaced: Reason code → rows that belong to no patient of the clinic.
+        unplaced: Table and reason code → rows that became no resource.
+        told: Resource type → how many of it the rows of a table must have become, each row one.
         known: References that resolve though their resource is in the bundle of another day.
     """
 
     resources: dict[str, list[Resource]]
     unplaced: Counter[str]
     known: frozenset[str]
+    told: Mapping[str, int] = field(default_factory=dict)
 
 
 def flag_history_start(day: date) -> date:
@@ -144,16 +153,31 @@ def patient_days(day: date, rows: DayRows, *, test_data: bool) -> PatientDays:
     history: dict[str, list[Row]] = defaultdict(list)
     for row in (*rows.index_history, *rows.index):
         history[row["patient_id"]].append(row)
+    of_clinic, left_out = clinic_day.placed(rows.appointments, rows.feedback, patients)
     identities = {i["patient_id"]: i for i in rows.identities}
     resources: dict[str, list[Resource]] = {}
     known: set[str] = set()
-    for patient_id in sorted(gathered):
+    for patient_id in sorted({*gathered, *of_clinic}):
         builder = _Builder(day, patients[patient_id], identities.get(patient_id), test_data)
         resources[patient_id] = builder.build(
             gathered[patient_id], history[patients[patient_id]["wearable_patient_id"]]
         )
+        resources[patient_id] += clinic_day.resources(
+            of_clinic.get(patient_id, ClinicDay()),
+            builder.patient,
+            rows.specialties,
+            left_out,
+            test_data=test_data,
+        )
         known |= builder.known
-    return PatientDays(resources, unplaced, frozenset(known))
+    told = {
+        kind: len(of_table) - sum(n for why, n in left_out.items() if why.startswith(f"{table}:"))
+        for kind, table, of_table in (
+            ("Appointment", "appointments", rows.appointments),
+            ("QuestionnaireResponse", "feedback", rows.feedback),
+        )
+    }
+    return PatientDays(resources, unplaced + left_out, frozenset(known), told)
 
 
 @dataclass(slots=True)

@@ -58,6 +58,8 @@ def resources_table(day: date, found: PatientDays) -> pa.Table:
 def judge(found: PatientDays) -> ContractReport:
     """Judge a day's resources: structure of every one, R4B models on the stratified sample.
 
+    A row of the clinic that is neither a resource nor counted as left out is ROW_LOST.
+
     Returns:
         A report to merge into the publication's: with any count in it the day is not published. Its examples
         name resource, place and reason, never a value.
@@ -69,6 +71,12 @@ def judge(found: PatientDays) -> ContractReport:
         known = found.known | {f"{r['resourceType']}/{r['id']}" for r in resources}
         total += len(resources)
         wrong += [fault for resource in resources for fault in faults(resource, known)]
+    kinds = Counter(r["resourceType"] for resources in found.resources.values() for r in resources)
+    wrong += [
+        Fault(kind, f"{kinds[kind]} of {rows} rows", "ROW_LOST")
+        for kind, rows in found.told.items()
+        if kinds[kind] != rows
+    ]
     if not wrong:
         everything = (r for resources in found.resources.values() for r in resources)
         refused = [(r, error) for r in sample(everything) for error in model_errors(r)]

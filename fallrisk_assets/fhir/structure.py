@@ -20,6 +20,12 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "CommunicationRequest": ("id", "status", "subject", "payload"),
     "Communication": ("id", "status", "subject"),
     "DetectedIssue": ("id", "status", "code", "patient"),
+    "Practitioner": ("id", "identifier"),
+    "Appointment": ("id", "identifier", "status", "participant"),
+    "AppointmentResponse": ("id", "appointment", "actor", "participantStatus"),
+    "Encounter": ("id", "identifier", "status", "class", "subject", "participant"),
+    "Questionnaire": ("id", "url", "version", "status", "item"),
+    "QuestionnaireResponse": ("id", "questionnaire", "status", "subject", "encounter", "authored"),
     "Provenance": ("id", "target", "recorded", "agent"),
 }
 """Elements that each of our types carries: what R4 requires, and what our own readers rely on."""
@@ -29,6 +35,7 @@ ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
         ("valueQuantity", "valueCodeableConcept", "valueBoolean", "dataAbsentReason", "component"),
         ("effectivePeriod", "effectiveDateTime"),
     ),
+    "Appointment": (("start", "requestedPeriod"),),
     "RiskAssessment": (("prediction", "note"), ("occurrencePeriod", "occurrenceDateTime")),
 }
 """Groups of which at least one element is there: a value, or the statement why there is none."""

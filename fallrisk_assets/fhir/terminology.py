@@ -18,6 +18,9 @@ PATIENT_IDENTIFIER = f"{PROJECT}/sid/patient"
 DEVICE_IDENTIFIER = f"{PROJECT}/sid/device"
 MODEL_IDENTIFIER = f"{PROJECT}/sid/model"
 ALERT_IDENTIFIER = f"{PROJECT}/sid/alert"
+APPOINTMENT_IDENTIFIER = f"{PROJECT}/sid/appointment"
+PROVIDER_IDENTIFIER = f"{PROJECT}/sid/provider"
+FEEDBACK_IDENTIFIER = f"{PROJECT}/sid/feedback"
 RUN_IDENTIFIER = f"{PROJECT}/sid/run"
 SNAPSHOT_IDENTIFIER = f"{PROJECT}/sid/snapshot"
 CONTENT_IDENTIFIER = f"{PROJECT}/sid/content-hash"
@@ -68,6 +71,16 @@ PRIORITY = {"critical": "stat", "high": "urgent", "medium": "routine", "low": "r
 """Severity of an alert → FHIR request-priority (required binding)."""
 ISSUE_SEVERITY = {"critical": "high", "high": "high", "medium": "moderate", "low": "low"}
 """Severity of an alert → FHIR detectedissue-severity (required binding), which has no critical."""
+
+_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+ENCOUNTER_CLASS = {
+    "Face-to-Face": coding(_ACT_CODE, "AMB", "ambulatory"),
+    "Telephone": coding(_ACT_CODE, "VR", "virtual"),
+    "Video/Online": coding(_ACT_CODE, "VR", "virtual"),
+    "Home Visit": coding(_ACT_CODE, "HH", "home health"),
+}
+"""Mode of a visit → Encounter.class (extensible binding v3-ActEncounterCode)."""
+UNKNOWN_CLASS = coding("http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK", "unknown")
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,64 @@ def index_alert_row(wearable: str = "pt-1", **changed: Any) -> dict[str, Any]:
     return row | changed
 
 
+def appointment_row(appointment_id: str = "APT0001", **changed: Any) -> dict[str, Any]:
+    """Return a row of `appointments`: a video visit that was held."""
+    return {
+        "day": DAY,
+        "appointment_id": appointment_id,
+        "patient_id": "PAT000001",
+        "provider_id": "PROV0001",
+        "source": "events",
+        "refusal": None,
+        "status": "Completed",
+        "booked_at": datetime(2026, 1, 2, 9, tzinfo=UTC),
+        "scheduled_start_at": datetime(2026, 1, 5, 15, tzinfo=UTC),
+        "scheduled_time_id": "1000",
+        "appointment_type": "Follow-up",
+        "mode": "Video/Online",
+        "planned_minutes": 20.0,
+        "cancellation_reason": None,
+        "session_started_at": datetime(2026, 1, 5, 15, 4, tzinfo=UTC),
+        "session_ended_at": datetime(2026, 1, 5, 15, 26, 30, tzinfo=UTC),
+        "duration_minutes": 22.5,
+    } | changed
+
+
+def provider_row(provider_id: str = "PROV0001", **changed: Any) -> dict[str, Any]:
+    """Return a row of `providers`."""
+    return {
+        "received_date": DAY,
+        "line": 2,
+        "provider_id": provider_id,
+        "first_name": "Meredith",
+        "last_name": "Grey",
+        "specialty": "Neurology",
+        "active": True,
+    } | changed
+
+
+def feedback_row(feedback_id: str = "FB0001", **changed: Any) -> dict[str, Any]:
+    """Return a row of `feedback`: one question is without an answer."""
+    return {
+        "received_date": DAY,
+        "line": 1,
+        "feedback_id": feedback_id,
+        "content_hash": "ab" * 16,
+        "appointment_id": "APT0001",
+        "patient_id": "PAT000001",
+        "provider_id": "PROV0001",
+        "feedback_date": DAY,
+        "provider_rating": 5,
+        "ease_of_use_rating": 4,
+        "audio_quality_rating": 3,
+        "video_quality_rating": None,
+        "overall_satisfaction": 4,
+        "would_recommend": True,
+        "comments": "Dr. Grey was kind to my wife Ida",
+        "given_at": datetime(2026, 1, 5, 18, tzinfo=UTC),
+    } | changed
+
+
 def day_rows(**changed: Any) -> DayRows:
     """Return a day with one of everything: one alert is acknowledged, one is not."""
     acknowledged_at = datetime(2026, 1, 5, 12, 20, tzinfo=UTC)
@@ -178,5 +236,8 @@ def day_rows(**changed: Any) -> DayRows:
         "index_history": [index_row(day=DAY - timedelta(days=1))],
         "alerts": [alert_row(state="ACKNOWLEDGED", acknowledged_at=acknowledged_at)],
         "index_alerts": [index_alert_row()],
+        "appointments": [appointment_row()],
+        "feedback": [feedback_row()],
+        "specialties": {"PROV0001": "Neurology"},
     }
     return DayRows(**(rows | changed))

@@ -10,6 +10,7 @@ import pytest
 
 from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
 from fallrisk_assets.clinic.contract import PatientIdentity, Patients
+from fallrisk_assets.clinic.operations.contract import Appointments, Feedback, Providers
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.fhir import assets, folder
 from fallrisk_assets.fhir.assets import WHOLE_CHECK, fhir_bundles, fhir_resources
@@ -24,12 +25,15 @@ from fallrisk_assets.risk.contract import FallEvents, FallRiskIndex
 from fallrisk_assets_tests.fhir.rows import (
     DAY,
     alert_row,
+    appointment_row,
     fall_row,
+    feedback_row,
     gait_row,
     identity_row,
     index_alert_row,
     index_row,
     patient_row,
+    provider_row,
 )
 
 KEY = DAY.isoformat()
@@ -90,6 +94,9 @@ class World:
         bucket = device_bucket("imu-10001")
         self.publish(FallEvents, {**hours, NOON: [fall_row(device_bucket=bucket)]}, bucket)
         self.publish(Alerts, {**hours, NOON: [alert_row()]})
+        self.publish(Providers, {KEY: [provider_row()], NEXT: (), STRAY: (), GAP: ()})
+        self.publish(Appointments, {KEY: [appointment_row()], NEXT: (), STRAY: (), GAP: ()})
+        self.publish(Feedback, {KEY: [feedback_row()], NEXT: (), STRAY: (), GAP: ()})
 
     def run(self, key=KEY, *, chosen=(fhir_resources, fhir_bundles), last=None, **options):
         tags = {"dagster/asset_partition_range_start": key, "dagster/asset_partition_range_end": last}
@@ -135,7 +142,7 @@ def test_a_day_becomes_rows_a_bundle_and_lines(world):
     found = {name: check.passed for name, check in checks(result).items()}
     assert found == {CONTRACT_CHECK: True, WHOLE_CHECK: True}
     rows = world.lake.read(FhirResources, [KEY]).to_pylist()
-    assert len(rows) == len(world.bundle()["entry"]) == 32
+    assert len(rows) == len(world.bundle()["entry"]) == 39
     line = (world.reports.folder / f"fhir/{KEY}/ndjson/Patient.ndjson").read_bytes()
     assert orjson.loads(line)["identifier"][0]["value"] == "PAT000001"
 
@@ -265,6 +272,6 @@ def test_a_person_who_is_nobodys_patient_is_counted_in_the_metadata(world):
         e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey("fhir_resources")
     )
     metadata = event.materialization.metadata
-    assert metadata["rows without a patient: gait: NO_CLINIC_ID"].value == 1
+    assert metadata["rows without a resource: gait: NO_CLINIC_ID"].value == 1
     assert metadata["patients"].value == 1
     assert EVENT not in str(metadata)

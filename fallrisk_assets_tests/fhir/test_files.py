@@ -60,7 +60,16 @@ def test_the_table_keeps_its_contract(table):
 
 
 def test_a_day_without_rows_is_an_empty_table_and_an_empty_folder(tmp_path):
-    rows = day_rows(gait=[], falls=[], index=[], index_history=[], alerts=[], index_alerts=[])
+    rows = day_rows(
+        gait=[],
+        falls=[],
+        index=[],
+        index_history=[],
+        alerts=[],
+        index_alerts=[],
+        appointments=[],
+        feedback=[],
+    )
     empty = resources_table(DAY, patient_days(DAY, rows, test_data=True))
     assert empty.num_rows == 0
     assert write(tmp_path / "day", empty)["bundles"] == 0
