@@ -1,29 +1,28 @@
-"""The warehouse file: slices are replaced whole, writers wait for each other, readers disturb nobody."""
+"""What only the file of DuckDB promises: writers wait for each other, readers disturb nobody.
+
+What every engine promises is tested once for all of them in `aws/test_warehouse_contract.py`.
+"""
 
 import os
 import subprocess
 import sys
 from datetime import date, timedelta
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.lake import MissingPartition, SliceRefused
 from fallrisk_assets.warehouse import resource
 from fallrisk_assets.warehouse.calendar import dim_date
 from fallrisk_assets.warehouse.contract import (
     TABLES,
     DimDate,
-    DimPatient,
-    FactAlert,
     FactDeviceDay,
     FactRiskScore,
 )
-from fallrisk_assets.warehouse.dimensions import Wearers, dim_patient, patient_versions
-from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day, fact_risk_score
+from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
+from fallrisk_assets.warehouse.facts import fact_device_day, fact_risk_score
 from fallrisk_assets.warehouse.resource import (
     WHOLE_TABLE,
     SchemaConflictError,
@@ -33,11 +32,9 @@ from fallrisk_assets.warehouse.resource import (
 )
 from fallrisk_assets_tests.warehouse.rows import (
     DAY,
-    alerts,
     coverage,
     device_hour,
     index,
-    index_alerts,
     indices,
     patient,
     patients,
@@ -92,76 +89,6 @@ def other_writer(warehouse):
     yield process
     if process.poll() is None:
         process.communicate("\n")
-
-
-def test_a_slice_comes_back_as_it_was_written_and_replacing_it_leaves_the_other_days_alone(warehouse):
-    first, second = scores(DAY, 0.2, None), scores(NEXT_DAY, 0.4)
-    warehouse.replace_slice(FactRiskScore, str(DAY), first)
-    warehouse.replace_slice(FactRiskScore, str(NEXT_DAY), second)
-    assert warehouse.read(FactRiskScore, [str(DAY)]).equals(first)
-    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.9))
-    assert warehouse.read(FactRiskScore, [str(DAY)]).equals(scores(DAY, 0.9))
-    assert warehouse.read(FactRiskScore, [str(NEXT_DAY)]).equals(second)
-    assert warehouse.read(FactRiskScore).num_rows == 2
-
-
-def test_writing_the_same_rows_again_changes_nothing(warehouse):
-    once = warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
-    again = warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
-    assert once.content_hash == again.content_hash
-    assert warehouse.read(FactRiskScore).num_rows == 1
-
-
-def test_a_day_without_rows_is_published_and_one_never_published_is_missing(warehouse):
-    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY))
-    assert warehouse.read(FactRiskScore, [str(DAY)]).num_rows == 0
-    assert warehouse.ledger()["warehouse.fact_risk_score", str(DAY)].rows == 0
-    with pytest.raises(MissingPartition, match="fact_risk_score 2026-01-06"):
-        warehouse.read(FactRiskScore, [str(NEXT_DAY)])
-    with pytest.raises(MissingPartition, match="dim_date"):
-        warehouse.read(DimDate)
-
-
-def test_rows_that_the_contract_refuses_change_nothing(warehouse):
-    good = scores(DAY, 0.2)
-    warehouse.replace_slice(FactRiskScore, str(DAY), good)
-    column = good.schema.get_field_index("probability_12m")
-    bad = good.set_column(column, good.schema.field(column), pa.array([1.5]))
-    with pytest.raises(SliceRefused, match="probability_12m"):
-        warehouse.replace_slice(FactRiskScore, str(DAY), bad)
-    with pytest.raises(SliceRefused, match="OUTSIDE_SLICE"):
-        warehouse.replace_slice(FactRiskScore, str(DAY), scores(NEXT_DAY, 0.3))
-    assert warehouse.read(FactRiskScore).equals(good)
-
-
-def test_work_that_fails_half_way_leaves_the_old_rows(warehouse):
-    good = scores(DAY, 0.2)
-    warehouse.replace_slice(FactRiskScore, str(DAY), good)
-
-    def fail(connection):
-        connection.execute("DELETE FROM fact_risk_score")
-        raise RuntimeError("half way")
-
-    with pytest.raises(RuntimeError, match="half way"):
-        warehouse.transact(fail)
-    assert warehouse.read(FactRiskScore).equals(good)
-
-
-def test_a_writer_that_is_killed_half_way_leaves_the_old_rows(warehouse):
-    good = scores(DAY, 0.2)
-    warehouse.replace_slice(FactRiskScore, str(DAY), good)
-    killed = (
-        "import os, sys; from pathlib import Path\n"
-        "from fallrisk_assets.warehouse.resource import Warehouse\n"
-        "def work(connection):\n"
-        "    connection.execute('DELETE FROM fact_risk_score')\n"
-        "    os._exit(9)\n"
-        "Warehouse(folder=sys.argv[1]).transact(work)\n"
-    )
-    folder = str(warehouse.path.parent)
-    root = Path(resource.__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", killed, folder], cwd=root, check=False).returncode == 9
-    assert warehouse.read(FactRiskScore).equals(good)
 
 
 def test_a_second_writer_waits_until_the_first_is_done(warehouse, other_writer, monkeypatch):
@@ -292,25 +219,6 @@ def test_times_come_back_in_utc_wherever_the_machine_is(warehouse, monkeypatch):
     monkeypatch.setenv("TZ", "America/New_York")
     shown = warehouse.query("SELECT CAST(event_at AS VARCHAR) AS at FROM fact_risk_score").to_pylist()
     assert shown == [{"at": "2026-01-05 00:00:00+00"}]
-
-
-def test_a_score_is_joined_to_the_patient_as_he_was_on_that_day(warehouse):
-    versions = patient_versions(patients(patient(day=5), patient(day=6, site_id="SITE02")), NEXT_DAY)
-    warehouse.replace_slice(DimPatient, WHOLE_TABLE, dim_patient(versions))
-    for day in (DAY, NEXT_DAY):
-        rows = fact_risk_score(indices(index(day=day)), day, Wearers(versions))
-        warehouse.replace_slice(FactRiskScore, str(day), rows)
-    joined = warehouse.query("SELECT day, site_id FROM v_risk_score ORDER BY day").to_pylist()
-    assert [row["site_id"] for row in joined] == ["SITE01", "SITE02"]
-
-
-def test_a_day_whose_alerts_were_never_published_has_an_unknown_number_of_them_and_not_0(warehouse):
-    warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
-    query = "SELECT alerts FROM v_cohort_day"
-    assert warehouse.query(query).to_pylist() == [{"alerts": None}]
-    nothing = fact_alert(alerts(), index_alerts(), DAY, WEARERS)
-    warehouse.replace_slice(FactAlert, str(DAY), nothing)
-    assert warehouse.query(query).to_pylist() == [{"alerts": 0}]
 
 
 def test_mean_wear_is_taken_over_the_wearers_whose_wear_is_known(warehouse):
