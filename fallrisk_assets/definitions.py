@@ -54,6 +54,7 @@ from fallrisk_assets.streams.lag_job import stream_lag, watch_stream_lag
 from fallrisk_assets.telemetry import assets as telemetry
 from fallrisk_assets.telemetry import checks as telemetry_checks
 from fallrisk_assets.warehouse import assets as warehouse
+from fallrisk_assets.warehouse.monitoring import assets as warehouse_monitoring
 from fallrisk_assets.warehouse.observability import assets as warehouse_observability
 from fallrisk_assets.warehouse.operations import assets as warehouse_operations
 from fallrisk_assets.warehouse.planning import assets as warehouse_planning
@@ -77,6 +78,7 @@ DOMAINS: tuple[ModuleType, ...] = (
     warehouse_operations,
     warehouse_observability,
     warehouse_planning,
+    warehouse_monitoring,
     dashboards,
     clinic_dashboards,
     streams,

@@ -12,12 +12,13 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.actions import ACTIONS_FOLDER, Action, ActionRefused, append_action
-from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.alerts.contract import ALERT_TABLES, Alerts, IndexAlerts, OperationsAlerts
 from fallrisk_assets.alerts.delivery import deliver, stop
 from fallrisk_assets.alerts.listing import line, newest_rows
 from fallrisk_assets.alerts.outbox import FAILED, HELD, OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import CLOSED_AS
+from fallrisk_assets.alerts.values import subject_of
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.environments import opened
 from fallrisk_assets.lake import Lake
@@ -25,13 +26,13 @@ from fallrisk_assets.lake.resource import data_folder
 from fallrisk_assets.partitions import window_of
 
 FIND_HOURS = 24 * 31
-"""Published hours of `alerts` that are looked through, and `index_alerts` as far back: what takes seconds."""
+"""Published hours of `alerts` that are looked through, days of the others as far back."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def _looked_at(lake: Lake) -> dict[ContractType, list[str]]:
     """The partitions that are looked through."""
-    most = {Alerts: FIND_HOURS, IndexAlerts: FIND_HOURS // 24}
+    most = {model: FIND_HOURS if model is Alerts else FIND_HOURS // 24 for model in ALERT_TABLES}
     return {model: lake.ledger.keys(model)[-n:] for model, n in most.items()}
 
 
@@ -48,6 +49,12 @@ def latest_alerts(lake: Lake, alert_id: str = "") -> list[dict]:
         for model, keys in _looked_at(lake).items()
         for row in lake.read(model, keys, where=where).to_pylist()
     )
+
+
+def _model_of(row: dict) -> ContractType:
+    if "hour" in row:
+        return Alerts
+    return OperationsAlerts if "scope" in row else IndexAlerts
 
 
 def find_alert(lake: Lake, alert_id: str) -> dict:
@@ -114,7 +121,7 @@ def _act(arguments: argparse.Namespace, lake: Lake, folder: Path, outbox: Outbox
     span = getattr(arguments, "span", None)
     action = Action(
         alert_id=row["alert_id"],
-        subject=row["patient_id"] or row["device_id"],
+        subject=subject_of(row),
         rule=row["rule"],
         opened_at=row["opened_at"],
         kind={"ack": "acknowledge"}.get(arguments.command, arguments.command),
@@ -144,8 +151,7 @@ def _list(lake: Lake, outbox: OutboxResource, finished: bool) -> Iterator[str]:
     if rows:
         with outbox.ledger() as ledger:
             for row in rows:
-                model = Alerts if "hour" in row else IndexAlerts
-                yield line(row, ledger.told(row["alert_id"]), last[model])
+                yield line(row, ledger.told(row["alert_id"]), last[_model_of(row)])
     else:
         yield "no alerts" if finished else "no unfinished alerts"
     since = {model.spec.name: keys[0] for model, keys in looked_at.items() if keys}

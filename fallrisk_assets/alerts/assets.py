@@ -4,9 +4,8 @@ Here: the Dagster skin. Not here: when something is an alert (`rules.py`, `episo
 (`outbox.py`).
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,14 +15,13 @@ import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.actions import (
     ACTIONS_FOLDER,
-    actions_from_rows,
     files_by_hour,
     name_of,
     read_actions,
 )
 from fallrisk_assets.alerts.checks import files_check, files_verdict
 from fallrisk_assets.alerts.contract import AlertActions, Alerts, DeviceStates, IndexAlerts
-from fallrisk_assets.alerts.delivery import deliver, patients_until
+from fallrisk_assets.alerts.delivery import patients_until
 from fallrisk_assets.alerts.device_states import (
     FACTS,
     LOOK_BACK_HOURS,
@@ -36,7 +34,6 @@ from fallrisk_assets.alerts.device_states import (
 )
 from fallrisk_assets.alerts.look_back import input_hashes
 from fallrisk_assets.alerts.observations import fall_observations, index_observations, state_observations
-from fallrisk_assets.alerts.outbox import OutboxBusy, Report
 from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.alerts.rules import (
     DAILY_LOOK_BACK,
@@ -46,14 +43,13 @@ from fallrisk_assets.alerts.rules import (
     HOURLY_RULES,
     IndexThresholds,
 )
-from fallrisk_assets.alerts.slices import actions_table, late_ends, slice_alerts
+from fallrisk_assets.alerts.slices import actions_table, slice_alerts
+from fallrisk_assets.alerts.steps import actions_in_reach, delivered, summary_of
 from fallrisk_assets.clinic.contract import DeviceAssignment
 from fallrisk_assets.clinic.identity import FOREVER_US, resolve_assignments
-from fallrisk_assets.contract import ContractType
 from fallrisk_assets.lake import Lake, Publication, SliceRefused
 from fallrisk_assets.lake.landing import Landing
 from fallrisk_assets.partitions import DAY, HOUR, daily, day_key, hour_key, hour_range, hourly, window_of
-from fallrisk_assets.previews import bars
 from fallrisk_assets.publishing import (
     contract_asset,
     contract_check,
@@ -195,7 +191,7 @@ def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publicati
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     lake.files(FallEvents, keys)
     made_of = input_hashes(lake, Alerts, keys)
-    actions, reach = _actions(
+    actions, reach = actions_in_reach(
         lake, first, last, HOURLY_LOOK_BACK, HOURLY_RULES, HOUR, HOURLY_ACTIONS_LOOK_BACK
     )
     wanted = sorted({k for start, end in reach for k in hour_range(hour_key(start), hour_key(end - HOUR))})
@@ -218,7 +214,7 @@ def alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publicati
         )
         publication.add(key, table)
         publication.mark(key, input_hash=made_of[key])
-        show(publication, key, **_summary(table))
+        show(publication, key, **summary_of(table))
 
 
 @contract_asset(
@@ -235,7 +231,7 @@ def index_alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Pub
     keys = sorted(context.partition_keys)
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     lake.files(FallRiskIndex, keys)
-    actions, reach = _actions(lake, first, last, DAILY_LOOK_BACK, DAILY_RULES, DAY, DAILY_LOOK_BACK)
+    actions, reach = actions_in_reach(lake, first, last, DAILY_LOOK_BACK, DAILY_RULES, DAY, DAILY_LOOK_BACK)
     wanted = {k for start, end in reach for k in _days(start - _BASELINE, end)}
     index = lake.read(FallRiskIndex, sorted(wanted), optional=True)
     oldest = min(start for start, _ in reach).date()
@@ -252,7 +248,7 @@ def index_alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Pub
             look_back=DAILY_LOOK_BACK,
         )
         publication.add(key, table)
-        show(publication, key, **_summary(table))
+        show(publication, key, **summary_of(table))
 
 
 @dg.asset(
@@ -270,7 +266,7 @@ def alert_deliveries(
 
     The ledger of deliveries is append-only and outlives every re-run; this step only adds to it.
     """
-    return _deliver(context, lake, outbox, Alerts)
+    return delivered(context, lake, outbox, Alerts)
 
 
 @dg.asset(
@@ -285,31 +281,7 @@ def index_alert_deliveries(
     context: dg.AssetExecutionContext, lake: Lake, outbox: OutboxResource
 ) -> dg.MaterializeResult:
     """The day's alerts on the 12-month index, told to the staff: each once, and nothing older than a day."""
-    return _deliver(context, lake, outbox, IndexAlerts)
-
-
-def _deliver(
-    context: dg.AssetExecutionContext, lake: Lake, outbox: OutboxResource, model: ContractType
-) -> dg.MaterializeResult:
-    rows = lake.read(model, sorted(context.partition_keys)).to_pylist()
-    try:
-        with retried_when_transient():
-            report = deliver(lake, outbox, rows)
-    except OutboxBusy:
-        # What was enqueued here leaves with whoever is delivering, or with the next.
-        context.log.info("another process is delivering")
-        report = Report()
-    for failure in report.failures:
-        context.log.error("not delivered: %s", failure)
-    with outbox.ledger() as ledger:
-        ever = ledger.counts()
-    return dg.MaterializeResult(
-        metadata={
-            "this run": dg.MetadataValue.md(bars(dict(report.states))),
-            "in the ledger": dg.MetadataValue.md(bars(dict(ever))),
-            "not delivered": dg.MetadataValue.json(report.failures),
-        }
-    )
+    return delivered(context, lake, outbox, IndexAlerts)
 
 
 def _assigned(lake: Lake) -> list[Assigned]:
@@ -340,51 +312,9 @@ def _expected_wear(lake: Lake, day: str) -> dict[str, ExpectedWear]:
     }
 
 
-def _actions(
-    lake: Lake,
-    first: datetime,
-    last: datetime,
-    look_back: timedelta,
-    rules: Sequence[str],
-    step: timedelta,
-    actions_back: timedelta,
-) -> tuple[list, list[tuple[datetime, datetime]]]:
-    """The actions that slices in `[first, last)` need, and the windows that their folds have to see."""
-
-    def read(start: datetime, end: datetime) -> list:
-        hours = hour_range(hour_key(start), hour_key(end - HOUR))
-        found = lake.read(AlertActions, hours, where=pc.field("rule").isin(rules), optional=True)
-        return actions_from_rows(found.to_pylist())
-
-    actions = read(first - actions_back, last)
-    windows = [(first - look_back + step, last)]
-    starts = [first + i * step for i in range(int((last - first) / step))]
-    late = sorted({e for s in starts for e in late_ends(actions, start=s, end=s + step, look_back=look_back)})
-    windows += [(end - look_back, end) for end in late]
-    if late:
-        # What was done about those alerts before counts too.
-        actions = read(min(late[0], first) - actions_back, last)
-    return actions, windows
-
-
 def _days(start: datetime, end: datetime) -> list[str]:
     return [day_key(start + i * DAY) for i in range((end - start).days)]
 
 
 def _counts(table: pa.Table, column: str) -> list[tuple[str, int]]:
     return sorted(Counter(table[column].to_pylist()).items())
-
-
-def _summary(table: pa.Table) -> dict[str, object]:
-    """Counts for the UI: nobody's data, and a small table of what is going on."""
-    by = Counter(zip(*(table[name].to_pylist() for name in ("rule", "severity", "state")), strict=True))
-    lines = ["| rule | severity | state | alerts |", "|---|---|---|---|"]
-    lines += [f"| {rule} | {severity} | {state} | {n} |" for (rule, severity, state), n in sorted(by.items())]
-    opened = [
-        t for text in table["transitions"].to_pylist() for t in json.loads(text) if t["kind"] == "OPENED"
-    ]
-    return {
-        "alerts": table.num_rows,
-        "openings": len(opened),
-        "by state": dg.MetadataValue.md("\n".join(lines) if by else "none"),
-    }

@@ -53,9 +53,9 @@ class DeviceStates(Contract):
 
 
 class _AlertColumns(Contract):
-    """The columns that hourly and daily alerts share; field ids 1 to 22."""
+    """The columns that hourly and daily alerts share; field ids 1 to 18."""
 
-    alert_id: String = column(1, "uuid5 of patient (or device), rule and opening")
+    alert_id: String = column(1, "uuid5 of patient (device, scope), rule and opening")
     patient_id: String = column(
         2, "Wearable patient id; null for a device that nobody wears", pii="pseudonym", nullable=True
     )
@@ -118,6 +118,28 @@ class IndexAlerts(_AlertColumns):
 
 
 @table(
+    name="operations_alerts",
+    namespace="curated",
+    grain="one row per alert and day on which it was unfinished or changed; the last row is its latest",
+    key=("alert_id", "day"),
+    slice_column="day",
+    slicing="day",
+    person=None,
+    sort=("opened_at", "alert_id"),
+    rules=_RULES,
+)
+class OperationsAlerts(_AlertColumns):
+    """Alerts on the clinic's running: monitoring rules that fire. They concern no patient and no device."""
+
+    day: Date = column(23, "Day that this row describes")
+    scope: String = column(24, "Indicator or table that it is about")
+
+
+ALERT_TABLES = (Alerts, IndexAlerts, OperationsAlerts)
+"""Every table of alerts; people act on all of them in the same way."""
+
+
+@table(
     name="alert_actions",
     namespace="curated",
     grain="one row per action of a person",
@@ -132,7 +154,7 @@ class AlertActions(Contract):
 
     action_id: String = column(1, "uuid5 of the whole action")
     alert_id: String = column(2, "Alert as the person saw it")
-    subject: String = column(3, "Its wearable patient id, else its device id", pii="pseudonym")
+    subject: String = column(3, "Its wearable patient id, else device id, else scope", pii="pseudonym")
     rule: String = column(4, "Its rule", isin=tuple(RULES))
     opened_at: Timestamp = column(5, "Its opening as the person saw it")
     kind: String = column(

@@ -62,7 +62,7 @@ def deliver(
     Args:
         lake: where patients and contacts are.
         outbox: ledger, channels and clock.
-        alerts: rows of `alerts` or `index_alerts`.
+        alerts: rows of a table of alerts.
         pages: further pages, about the platform itself.
         heard: by alert id, when a stream brought what it was opened from, UTC; no drop needs to tell that.
 

@@ -100,7 +100,7 @@ def fold(
             free = [a for a in free if a not in mine]
             if start + rule.cooldown < episode.run_start or episode.run_start < episode.opened_at:
                 alerts.append(_alert(subject, episode, following, mine, clears, rule, as_of))
-    return sorted(alerts, key=lambda a: (a.opened_at, a.patient_id or a.device_id or "", a.rule))
+    return sorted(alerts, key=lambda a: (a.opened_at, a.patient_id or a.device_id or a.scope or "", a.rule))
 
 
 def _unique(observations: Iterable[Observation]) -> list[Observation]:
@@ -164,6 +164,7 @@ def _alert(
         rule=rule.rule,
         patient_id=first.patient_id,
         device_id=first.device_id,
+        scope=first.scope,
         severity=max((o.severity or rule.severity for o in seen), key=SEVERITIES.index),
         opened_at=first.at,
         last_seen_at=last.at,

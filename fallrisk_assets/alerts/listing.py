@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from fallrisk_assets.alerts.attempts import FAILED, PENDING, SENT, SUPPRESSED_STALE, WITHDRAWN
+from fallrisk_assets.alerts.values import subject_of
 
 _IN_WORDS = {
     PENDING: "waiting",
@@ -24,7 +25,7 @@ def newest_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The newest row of each alert, oldest opening first.
 
     Args:
-        rows: of `alerts` and `index_alerts`, each table's in order of its slices.
+        rows: of the tables of alerts, each table's in order of its slices.
     """
     newest: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -41,7 +42,7 @@ def line(row: Mapping[str, Any], told: Mapping[str, int], last_slice: datetime |
         last_slice: the newest slice of the row's table. An unfinished alert without a row in it is out of the
             fold's sight: nothing but a person's action changes it any more.
     """
-    subject = row["patient_id"] or row["device_id"]
+    subject = subject_of(row)
     level = f" level {row['escalation_level']}" if row["escalation_level"] else ""
     began = json.loads(row["transitions"])[0].get("since")
     since = f" since {datetime.fromisoformat(began):%Y-%m-%d %H:%M}Z" if began else ""

@@ -16,7 +16,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fallrisk_assets.alerts.contacts import Contact, contact_id
+from fallrisk_assets.alerts.monitoring_rules import MONITORING_RULES
 from fallrisk_assets.alerts.rules import CONTINUES, OPENED, RAISED, RULES, AlertRule
+from fallrisk_assets.alerts.values import subject_of
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "fallrisk-assets/delivery")
 
@@ -39,6 +41,7 @@ _WORDS = {
     "SENSOR_FAILED": "Sensor failed",
     "PAGE_FAILED": "Page not delivered",
     "FALLS_TOO_OLD": "Critical falls too old to page",
+    **{one.rule: one.title for one in MONITORING_RULES},
 }
 
 
@@ -47,7 +50,7 @@ class Page:
     """One transition of one alert, for one contact.
 
     Attributes:
-        subject: patient or device id (or job, check, sensor), as in the alert.
+        subject: patient or device id (or indicator, table, job, check, sensor), as in the alert.
         at: time of the transition, UTC.
         known_at: when it could be known at the earliest; staleness counts from here.
         opened_at: when the alert opened; of one that continues another: when that one may have opened; of
@@ -105,7 +108,7 @@ def pages_of(
     another asks too, and the outbox knows whether anybody was told of the condition before.
 
     Args:
-        alerts: rows of `alerts` or `index_alerts`.
+        alerts: rows of a table of alerts.
         contacts: contacts by wearable patient id, in order of call.
         fallback: who is told when there is no (further) contact.
         zones: IANA zone by wearable patient id.
@@ -115,7 +118,7 @@ def pages_of(
     """
     pages = []
     for row in alerts:
-        rule, subject = rules[row["rule"]], row["patient_id"] or row["device_id"]
+        rule, subject = rules[row["rule"]], subject_of(row)
         called = list(contacts.get(row["patient_id"] or "", ()))
         transitions = json.loads(row["transitions"])
         raised = any(transition["kind"] == RAISED for transition in transitions)

@@ -1,7 +1,7 @@
 """What the tables say, as observations that the fold understands.
 
-Belongs here: falls, device states and index to observations and clears. Does not belong here: time
-(`episodes`). Window scores are not here on purpose: they never alert.
+Belongs here: falls, device states, index and rule states to observations and clears. Does not belong here:
+time (`episodes`). Window scores are not here on purpose: they never alert.
 """
 
 import statistics
@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 
 from fallrisk_assets.alerts.episodes import Observation
+from fallrisk_assets.alerts.monitoring_rules import FIRING, OK
 from fallrisk_assets.alerts.rules import (
     DEVICE_LOW_BATTERY,
     DEVICE_NOT_WORN,
@@ -123,3 +124,18 @@ def index_observations(
                 yield Observation(at, INDEX_CHANGE, f"{source}|change", patient)
             elif change < t.change_clear:
                 yield Observation(at, INDEX_CHANGE, f"{source}|clear", patient, clear=True)
+
+
+def rule_observations(states: pa.Table) -> Iterator[Observation]:
+    """Observations and clears of the monitoring rules; a day with too few rows, or none, says nothing.
+
+    Args:
+        states: `rule_states`; columns day, rule, scope, state.
+    """
+    names = ["day", "rule", "scope", "state"]
+    for day, rule, scope, state in zip(*(states[name].to_pylist() for name in names), strict=True):
+        if state not in (FIRING, OK):
+            continue
+        at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        source = f"{scope}|{rule}|{day.isoformat()}"
+        yield Observation(at, rule, source, scope=scope, clear=state == OK)

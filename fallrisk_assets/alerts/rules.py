@@ -8,6 +8,7 @@ change. Does not belong here: how a rule is folded over time (`episodes`) or who
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fallrisk_assets.alerts.monitoring_rules import MONITORING_RULES
 from fallrisk_assets.risk.baseline import BASELINE_DAYS, BASELINE_GAP_DAYS, BASELINE_MIN_DAYS
 
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -89,10 +90,10 @@ def _device_rule(rule: str) -> AlertRule:
     )
 
 
-def _index_rule(rule: str) -> AlertRule:
+def _daily_rule(rule: str, severity: str = "high") -> AlertRule:
     return AlertRule(
         rule,
-        "high",
+        severity,
         cooldown=timedelta(days=2),
         known_after=timedelta(days=1),
         stale_after=timedelta(hours=24),
@@ -117,13 +118,15 @@ RULES: dict[str, AlertRule] = {
         _device_rule(DEVICE_LOW_BATTERY),
         _device_rule(DEVICE_NOT_WORN),
         _device_rule(DEVICE_UNREGISTERED),
-        _index_rule(INDEX_LEVEL),
-        _index_rule(INDEX_CHANGE),
+        _daily_rule(INDEX_LEVEL),
+        _daily_rule(INDEX_CHANGE),
+        *(_daily_rule(one.rule, one.severity) for one in MONITORING_RULES),
     )
 }
 
 HOURLY_RULES = (FALL_DETECTED, DEVICE_SILENT, DEVICE_LOW_BATTERY, DEVICE_NOT_WORN, DEVICE_UNREGISTERED)
 DAILY_RULES = (INDEX_LEVEL, INDEX_CHANGE)
+OPERATIONS_RULES = tuple(one.rule for one in MONITORING_RULES)
 
 HOURLY_LOOK_BACK = timedelta(hours=24)
 """What the hourly alerts read of falls and states; `episodes` says how it is divided."""
@@ -133,7 +136,7 @@ HOURLY_ACTIONS_LOOK_BACK = timedelta(hours=72)
 a device's state knows 48 hours back when it began."""
 
 DAILY_LOOK_BACK = timedelta(days=21)
-"""What the alerts on the 12-month index read."""
+"""What the alerts on the 12-month index and on the clinic's running read."""
 
 FALL_PROBABILITY_CRITICAL = 0.5
 """A detected fall at or above this probability is critical, below it high."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from fallrisk_assets.alerts.actions import Action
-from fallrisk_assets.alerts.contract import AlertActions
+from fallrisk_assets.alerts.contract import AlertActions, OperationsAlerts
 from fallrisk_assets.alerts.episodes import Alert, Observation, fold
 from fallrisk_assets.contract import ContractType, conform
 
@@ -55,7 +55,7 @@ def slice_alerts(
     """Fold and keep what the slice `[start, end)` shows: alerts that are unfinished or changed in it.
 
     Args:
-        model: `Alerts` (hour) or `IndexAlerts` (day).
+        model: one of `ALERT_TABLES`.
         observations: of the look-back before `end` and of the windows that `late_ends` names.
         actions: all actions before `end` on alerts of those windows.
         start: start of the slice, UTC.
@@ -105,6 +105,8 @@ def alerts_table(
         "closed_at",
         "notes",
     ]
+    if model is OperationsAlerts:
+        plain.append("scope")
     columns: dict[str, list] = {name: [getattr(a, name) for a in rows] for name in plain}
     columns["source_ids"] = [json.dumps(a.source_ids, separators=(",", ":")) for a in rows]
     columns["transitions"] = [a.transitions_json() for a in rows]

@@ -6,8 +6,10 @@ Belongs here: what they hold, and an alert's identity. Does not belong here: how
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from fallrisk_assets.alerts.rules import OPEN
 
@@ -27,6 +29,8 @@ class Observation:
         severity: None: the rule's.
         clear: True when this says that the condition no longer holds.
         since: since when the condition holds, as far as whoever observed it knew, UTC.
+        scope: indicator or table of the clinic's running that it is about; None where it is about a patient
+            or a device.
     """
 
     at: datetime
@@ -37,11 +41,12 @@ class Observation:
     severity: str | None = None
     clear: bool = False
     since: datetime | None = None
+    scope: str | None = None
 
     @property
     def subject(self) -> str:
-        """Whom the alert is about: the patient, else the device."""
-        return self.patient_id or self.device_id or ""
+        """Whom the alert is about: the patient, else the device, else the scope."""
+        return self.patient_id or self.device_id or self.scope or ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Alert:
     opened_at: datetime
     last_seen_at: datetime
     n: int = 1
+    scope: str | None = None
     state: str = OPEN
     escalation_level: int = 0
     acknowledged_at: datetime | None = None
@@ -130,6 +136,11 @@ class Alert:
         return self.closed_at is None or any(start <= t.at < end for t in self.transitions)
 
 
+def subject_of(row: Mapping[str, Any]) -> str:
+    """Whom an alert's row is about: the patient, else the device, else (`operations_alerts`) the scope."""
+    return row["patient_id"] or row["device_id"] or row["scope"]
+
+
 def alert_id(subject: str, rule: str, opened_at: datetime) -> str:
-    """Identity of an alert: uuid5 of patient (or device), rule and opening."""
+    """Identity of an alert: uuid5 of patient (device, scope), rule and opening."""
     return str(uuid.uuid5(_NAMESPACE, f"{subject}|{rule}|{opened_at.astimezone(UTC).isoformat()}"))

@@ -14,7 +14,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.alerts.contract import Alerts, IndexAlerts, OperationsAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
 from fallrisk_assets.clinic.identity import Assignment, resolve_assignments
 from fallrisk_assets.clinic.snapshots import snapshots
@@ -153,7 +153,7 @@ def fact_risk_score(
         show_bars(publication, key, _counts(rows, "band"), name="patients by band")
 
 
-@warehouse_asset(FactAlert, deps=["alerts", "index_alerts", _PATIENTS])
+@warehouse_asset(FactAlert, deps=["alerts", "index_alerts", "operations_alerts", _PATIENTS])
 def fact_alert(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
@@ -162,7 +162,8 @@ def fact_alert(
     for key in publication.keys:
         hourly = lake.read(Alerts, hours_of_day(key))
         index = lake.read(IndexAlerts, [key])
-        rows = alert_rows(hourly, index, date.fromisoformat(key), wearers)
+        running = lake.read(OperationsAlerts, [key])
+        rows = alert_rows(hourly, index, running, date.fromisoformat(key), wearers)
         publication.add(key, rows)
         show_bars(publication, key, _counts(rows, "severity"), name="alerts by severity")
 
@@ -181,7 +182,14 @@ TABLE_ASSETS = (
 @dg.asset(
     partitions_def=daily,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    deps=[*TABLE_ASSETS, *OPERATIONS_ASSETS, "mart_data_quality", "mart_day_ahead"],
+    deps=[
+        *TABLE_ASSETS,
+        *OPERATIONS_ASSETS,
+        "mart_data_quality",
+        "mart_day_ahead",
+        "dim_monitoring_rule",
+        "rule_states",
+    ],
     group_name="warehouse",
     kinds={"duckdb"},
     owners=["team:data-engineering"],

@@ -204,7 +204,10 @@ class FactRiskScore(Contract):
     rules=(Rule("last_seen_at", "ge", "opened_at", "SEEN_BEFORE_OPENED"),),
 )
 class FactAlert(Contract):
-    """Alerts as they stood at the end of each day; `v_alert` shows the newest row of each."""
+    """Alerts as they stood at the end of each day.
+
+    `v_alert` shows the newest row of each alert on people and devices, `v_operations_alert` of the others.
+    """
 
     day: Date = column(1, "UTC day at whose end the alert stood so")
     date_id: Int32 = column(2, "The day as YYYYMMDD")
@@ -214,7 +217,9 @@ class FactAlert(Contract):
     wearable_patient_id: String = column(6, "Wearables' id of the patient", pii="pseudonym", nullable=True)
     device_key: Int64 = column(7, "Hash of the device id; null where none is involved", nullable=True)
     device_id: String = column(8, "Device seen first", nullable=True)
-    origin: String = column(9, "From falls and devices, or from the index", isin=("hourly", "index"))
+    origin: String = column(
+        9, "From falls and devices, the index or the clinic's running", isin=("hourly", "index", "operations")
+    )
     rule: String = column(10, "What was seen")
     severity: String = column(11, "Gravest of its observations")
     state: String = column(12, "State at the end of the day")
@@ -224,6 +229,7 @@ class FactAlert(Contract):
     last_seen_at: Timestamp = column(16, "Time of the last observation")
     acknowledged_at: Timestamp = column(17, "First acknowledgement", nullable=True)
     closed_at: Timestamp = column(18, "When it was closed or resolved", nullable=True)
+    scope: String = column(19, "Indicator or table of an alert on the clinic's running", nullable=True)
 
 
 @table(

@@ -69,20 +69,23 @@ def fact_risk_score(index: pa.Table, day: date, wearers: Wearers) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(FactRiskScore))
 
 
-def fact_alert(hourly: pa.Table, index: pa.Table, day: date, wearers: Wearers) -> pa.Table:
+def fact_alert(
+    hourly: pa.Table, index: pa.Table, operations: pa.Table, day: date, wearers: Wearers
+) -> pa.Table:
     """Return the `FactAlert` rows of a day: the last row of each alert on it.
 
     Args:
         hourly: `Alerts` rows of the day's hours.
         index: `IndexAlerts` rows of the day.
+        operations: `OperationsAlerts` rows of the day.
         day: UTC day.
         wearers: who is meant by a wearable id.
     """
     last: dict[str, tuple[str, dict[str, Any]]] = {}
     for row in sorted(hourly.to_pylist(), key=lambda row: row["hour"]):
         last[row["alert_id"]] = ("hourly", row)
-    for row in index.to_pylist():
-        last[row["alert_id"]] = ("index", row)
+    for origin, daily in (("index", index), ("operations", operations)):
+        last |= {row["alert_id"]: (origin, row) for row in daily.to_pylist()}
     rows = [
         {
             "day": day,
@@ -93,6 +96,7 @@ def fact_alert(hourly: pa.Table, index: pa.Table, day: date, wearers: Wearers) -
             "device_key": None if row["device_id"] is None else natural_key(row["device_id"]),
             "device_id": row["device_id"],
             "origin": origin,
+            "scope": row.get("scope"),
             **{name: row[name] for name in _ALERT_COLUMNS},
         }
         for origin, row in last.values()

@@ -20,13 +20,20 @@ from fallrisk_assets.lake import LedgerEntry
 from fallrisk_assets.lake.files import combined_hash, content_hash
 from fallrisk_assets.validation import OUTSIDE_SLICE, ContractReport, judge_rows, validate
 from fallrisk_assets.warehouse.contract import TABLES
+from fallrisk_assets.warehouse.monitoring.contract import TABLES as MONITORING_TABLES
 from fallrisk_assets.warehouse.observability.contract import TABLES as OBSERVABILITY_TABLES
 from fallrisk_assets.warehouse.operations.contract import TABLES as OPERATIONS_TABLES
 from fallrisk_assets.warehouse.planning.contract import TABLES as PLANNING_TABLES
 
 _R = TypeVar("_R")
 _VIEWS = Path(__file__).parent / "views"
-EVERY_TABLE: tuple[ContractType, ...] = (*TABLES, *OPERATIONS_TABLES, *OBSERVABILITY_TABLES, *PLANNING_TABLES)
+EVERY_TABLE: tuple[ContractType, ...] = (
+    *TABLES,
+    *OPERATIONS_TABLES,
+    *OBSERVABILITY_TABLES,
+    *PLANNING_TABLES,
+    *MONITORING_TABLES,
+)
 WHOLE_TABLE = "all"
 """Partition key of a table without slices."""
 

@@ -48,6 +48,7 @@ from fallrisk_assets_tests.warehouse.rows import (
     index,
     index_alerts,
     indices,
+    operations_alerts,
     patient,
     patients,
     silent_hour,
@@ -262,7 +263,9 @@ def test_a_day_whose_alerts_were_never_published_has_an_unknown_number_of_them_a
     warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
     query = "SELECT alerts FROM v_cohort_day"
     assert warehouse.query(query).to_pylist() == [{"alerts": None}]
-    warehouse.replace_slice(FactAlert, str(DAY), fact_alert(alerts(), index_alerts(), DAY, WEARERS))
+    warehouse.replace_slice(
+        FactAlert, str(DAY), fact_alert(alerts(), index_alerts(), operations_alerts(), DAY, WEARERS)
+    )
     assert warehouse.query(query).to_pylist() == [{"alerts": 0}]
 
 
@@ -346,7 +349,9 @@ def clinic(warehouse):
     for day in (DAY, NEXT_DAY):
         warehouse.replace_slice(FactRiskScore, str(day), scores(day, 0.61, None))
     fell = alert(opened_at=at(5, 3.5), last_seen_at=at(5, 3.5), device=None)
-    warehouse.replace_slice(FactAlert, str(DAY), fact_alert(alerts(fell), index_alerts(), DAY, WEARERS))
+    warehouse.replace_slice(
+        FactAlert, str(DAY), fact_alert(alerts(fell), index_alerts(), operations_alerts(), DAY, WEARERS)
+    )
     hours = coverage(device_hour(wear_fraction=0.7), silent_hour("imu-2", ""))
     warehouse.replace_slice(FactDeviceDay, str(DAY), fact_device_day(hours, DAY, WEARERS, {}))
     return warehouse

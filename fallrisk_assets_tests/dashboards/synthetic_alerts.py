@@ -18,6 +18,7 @@ from fallrisk_assets_tests.warehouse.rows import (
     index,
     index_alerts,
     indices,
+    operations_alerts,
     patient,
     patients,
 )
@@ -42,7 +43,9 @@ def some_alerts(folder: Path) -> Warehouse:
         day = FIRST + timedelta(days=offset)
         ends_at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         rows = [_as_of(row, ends_at) for row in made if row["opened_at"] < ends_at]
-        warehouse.replace_slice(FactAlert, str(day), fact_alert(alerts(*rows), index_alerts(), day, wearers))
+        warehouse.replace_slice(
+            FactAlert, str(day), fact_alert(alerts(*rows), index_alerts(), operations_alerts(), day, wearers)
+        )
         scores = [
             index(
                 f"pt-secret-{n}", day, None if n == 5 and day == LAST else n / 10, "high" if n > 3 else "low"

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.alerts.contract import Alerts, IndexAlerts, OperationsAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.partitions import device_bucket
@@ -166,3 +166,11 @@ def alerts(*rows: dict) -> pa.Table:
 def index_alerts(*rows: dict) -> pa.Table:
     named = [{"day": DAY, **{k: v for k, v in row.items() if k != "hour"}} for row in rows]
     return pa.Table.from_pylist(named, schema=arrow_schema(IndexAlerts))
+
+
+def operations_alerts(*rows: dict) -> pa.Table:
+    named = [
+        {"day": DAY, **{k: v for k, v in row.items() if k != "hour"}, "patient_id": None, "device_id": None}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(named, schema=arrow_schema(OperationsAlerts))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fallrisk_assets.alerts.contract import Alerts, IndexAlerts
+from fallrisk_assets.alerts.contract import Alerts, IndexAlerts, OperationsAlerts
 from fallrisk_assets.clinic.contract import DeviceAssignment, Patients
 from fallrisk_assets.clinic.identity import Assignment, interval_us, resolve_assignments
 from fallrisk_assets.lake import Lake
@@ -86,6 +86,7 @@ def lake(tmp_path_factory) -> Lake:
     }
     publish(lake, FallRiskIndex, scored, DAYS)
     publish(lake, Alerts, {hour_key(at(3)): alerts(alert())}, hours)
+    publish(lake, OperationsAlerts, {}, DAYS)
     publish(lake, IndexAlerts, {DAYS[0]: index_alerts(alert("a2", device=None, rule="INDEX_LEVEL"))}, DAYS)
     return lake
 

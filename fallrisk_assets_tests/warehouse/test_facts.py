@@ -29,6 +29,7 @@ from fallrisk_assets_tests.warehouse.rows import (
     index,
     index_alerts,
     indices,
+    operations_alerts,
     patient,
     patients,
     silent_hour,
@@ -189,7 +190,9 @@ def test_an_alert_stands_in_the_day_once_as_it_was_last():
         alert(hour=at(3)),
         alert("a2", patient=None, device="imu-9", opened_at=at(1), last_seen_at=at(2)),
     )
-    table = fact_alert(hourly, index_alerts(alert("a3", device=None, opened_at=at(0))), DAY, WEARERS)
+    table = fact_alert(
+        hourly, index_alerts(alert("a3", device=None, opened_at=at(0))), operations_alerts(), DAY, WEARERS
+    )
     assert validate(FactAlert, table).passed, validate(FactAlert, table).sentence()
     rows = {row["alert_id"]: row for row in table.to_pylist()}
     assert list(rows) == ["a3", "a2", "a1"]
@@ -204,6 +207,6 @@ def test_an_alert_stands_in_the_day_once_as_it_was_last():
 
 
 def test_a_day_without_anything_gives_tables_without_rows():
-    assert fact_alert(alerts(), index_alerts(), DAY, WEARERS).num_rows == 0
+    assert fact_alert(alerts(), index_alerts(), operations_alerts(), DAY, WEARERS).num_rows == 0
     assert fact_risk_score(indices(), date(2026, 1, 6), WEARERS).num_rows == 0
     assert device_days() == []

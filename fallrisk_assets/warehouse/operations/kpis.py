@@ -69,6 +69,10 @@ def _count(condition: str) -> str:
     return f"COUNT(CASE WHEN {condition} THEN 1 END)"
 
 
+def _missing(value: str, among: str) -> tuple[str, str]:
+    return _count(f"{among} AND {value} IS NULL"), _count(among)
+
+
 _BOOKED = "COUNT(*)"
 _ISSUE_KNOWN = "session_started AND had_technical_issue IS NOT NULL"
 
@@ -138,6 +142,27 @@ KPIS = (
         "COUNT(CASE WHEN session_started THEN connection_score END)",
     ),
     _of_visits(
+        "wait_missing_rate",
+        "Waits missing",
+        "Visits where the patient arrived and the wait is not known / visits where the patient arrived",
+        "1",
+        *_missing("wait_minutes", "patient_arrived"),
+    ),
+    _of_visits(
+        "duration_missing_rate",
+        "Durations missing",
+        "Completed visits whose length is not known / completed visits",
+        "1",
+        *_missing("duration_minutes", "status = 'Completed'"),
+    ),
+    _of_visits(
+        "connection_missing_rate",
+        "Connections missing",
+        "Sessions started whose connection is not known / sessions started",
+        "1",
+        *_missing("connection_score", "session_started"),
+    ),
+    _of_visits(
         "mean_lead_time_days",
         "Mean lead time",
         "Days from booking to visit / booked appointments of which the booking is known",
@@ -152,6 +177,14 @@ KPIS = (
         "1",
         "SUM(overall_satisfaction)",
         "COUNT(overall_satisfaction)",
+    ),
+    _of_answers(
+        "satisfaction_missing_rate",
+        "Ratings missing",
+        "Answered surveys without an overall rating / answered surveys",
+        "1",
+        _count("overall_satisfaction IS NULL"),
+        "COUNT(*)",
     ),
     _of_answers(
         "recommendation_rate",

@@ -1,4 +1,4 @@
--- Each alert once, as it stood at the end of the newest day that knows it. Minutes are decimals: a sum of them is the
+-- Each alert on a patient or a device once, as it stood at the end of the newest day that knows it. Minutes are decimals: a sum of them is the
 -- same in whatever order they are added.
 CREATE OR REPLACE VIEW v_alert AS
 SELECT
@@ -18,4 +18,5 @@ LEFT JOIN dim_patient AS d
 LEFT JOIN dim_device AS v
     ON v.device_key = f.device_key
     AND v.valid_from <= f.event_at
-    AND (v.valid_to IS NULL OR f.event_at < v.valid_to);
+    AND (v.valid_to IS NULL OR f.event_at < v.valid_to)
+WHERE f.origin <> 'operations';

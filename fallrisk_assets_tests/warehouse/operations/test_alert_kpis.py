@@ -9,7 +9,14 @@ from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
 from fallrisk_assets.warehouse.facts import fact_alert
 from fallrisk_assets.warehouse.operations.kpis import daily_kpis_sql
 from fallrisk_assets_tests.warehouse.operations.rows import MONDAY, at, load, state
-from fallrisk_assets_tests.warehouse.rows import alert, alerts, index_alerts, patient, patients
+from fallrisk_assets_tests.warehouse.rows import (
+    alert,
+    alerts,
+    index_alerts,
+    operations_alerts,
+    patient,
+    patients,
+)
 
 WEARERS = Wearers(patient_versions(patients(patient()), MONDAY))
 
@@ -23,7 +30,9 @@ def test_an_unanswered_alert_lowers_the_share_and_is_in_no_mean(warehouse):
         alert("a3", **opened),
     ]
     on = date(2026, 1, 5)
-    warehouse.replace_slice(FactAlert, str(on), fact_alert(alerts(*rows), index_alerts(), on, WEARERS))
+    warehouse.replace_slice(
+        FactAlert, str(on), fact_alert(alerts(*rows), index_alerts(), operations_alerts(), on, WEARERS)
+    )
     load(warehouse, state())
     found = {row["kpi"]: row for row in warehouse.query(daily_kpis_sql()).to_pylist()}
     assert found["acknowledgement_rate"]["value"] == pytest.approx(2 / 3)

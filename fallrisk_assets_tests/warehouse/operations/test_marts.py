@@ -26,6 +26,7 @@ from fallrisk_assets_tests.warehouse.rows import (
     index,
     index_alerts,
     indices,
+    operations_alerts,
     patient,
     patients,
 )
@@ -109,7 +110,9 @@ def scored(warehouse: Warehouse, day: int, *rows: dict) -> None:
 def alerted(warehouse: Warehouse, day: int, *rows: dict, of_index: tuple[dict, ...] = ()) -> None:
     on = date(2026, 1, day)
     warehouse.replace_slice(
-        FactAlert, str(on), fact_alert(alerts(*rows), index_alerts(*of_index), on, WEARERS)
+        FactAlert,
+        str(on),
+        fact_alert(alerts(*rows), index_alerts(*of_index), operations_alerts(), on, WEARERS),
     )
 
 
