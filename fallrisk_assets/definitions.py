@@ -25,6 +25,11 @@ from fallrisk_assets.clinic.no_show import checks as no_show_checks
 from fallrisk_assets.clinic.no_show import training_assets as no_show_training
 from fallrisk_assets.clinic.operations import assets as operations
 from fallrisk_assets.clinic.operations import checks as operations_checks
+from fallrisk_assets.clinic.scheduling.assets import (
+    pull_scheduling_api,
+    scheduling_api,
+    scheduling_api_pull,
+)
 from fallrisk_assets.dashboards import assets as dashboards
 from fallrisk_assets.dashboards import clinic_assets as clinic_dashboards
 from fallrisk_assets.environments import environment as chosen_environment
@@ -106,7 +111,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
     # Who asks for a run sees what became of it; the platform watches what runs by the clock.
     health = failed_partition_checks(a for a in bound if not {s.group_name for s in a.specs} & set(ON_DEMAND))
     return dg.Definitions(
-        assets=[*assets, clinic_database],
+        assets=[*assets, clinic_database, scheduling_api],
         asset_checks=[*checks, health],
         jobs=[
             *partitioned_jobs(bound, without=health),
@@ -115,6 +120,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             warehouse_retention,
             stream_lag,
             clinic_database_pull,
+            scheduling_api_pull,
         ],
         sensors=[
             landing_sensor,
@@ -133,6 +139,7 @@ def build_defs(environment: str = "local", overrides: Mapping[str, Any] | None =
             forget_old_rows,
             watch_stream_lag,
             pull_clinic_database,
+            pull_scheduling_api,
         ],
         resources={**resources_for(environment), **(overrides or {})},
     )

@@ -22,6 +22,7 @@ from fallrisk_assets.alerts.resource import OutboxResource
 from fallrisk_assets.clinic.database.resource import ClinicDatabase
 from fallrisk_assets.clinic.feedback_text.resource import FeedbackTextSource
 from fallrisk_assets.clinic.no_show.resource import NoShowSource
+from fallrisk_assets.clinic.scheduling.resource import SchedulingSource
 from fallrisk_assets.events.resource import EventSinks
 from fallrisk_assets.fhir.resource import FhirSettings
 from fallrisk_assets.lake import Lake
@@ -63,6 +64,7 @@ def _local() -> dict[str, Any]:
         "recordings": Recordings(),
         "feedback_text_source": FeedbackTextSource(),
         "clinic_database": ClinicDatabase(),
+        "scheduling_api": SchedulingSource(),
         "no_show_source": NoShowSource(),
         "rescoring": Rescoring(),
     }

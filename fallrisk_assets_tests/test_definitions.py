@@ -18,7 +18,7 @@ def defs():
     return build_defs("local")
 
 
-SOURCES = {"clinic_database"}
+SOURCES = {"clinic_database", "scheduling_api"}
 """What is looked at, not made."""
 
 

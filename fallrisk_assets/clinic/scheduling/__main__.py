@@ -11,14 +11,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from fallrisk_assets.clinic.scheduling.client import Politeness, SchedulingApi, SchedulingApiError
+from fallrisk_assets.clinic.scheduling.client import Politeness, SchedulingApiError
 from fallrisk_assets.clinic.scheduling.pull import PAGE_SIZE, pull
+from fallrisk_assets.clinic.scheduling.resource import TOKEN_VARIABLE, URL_VARIABLE, SchedulingSource
 from fallrisk_assets.clinic.scheduling.spool import Spool
 from fallrisk_assets.environments import opened
 from fallrisk_assets.lake.landing import Landing
-
-URL_VARIABLE = "FALLRISK_SCHEDULING_URL"
-TOKEN_VARIABLE = "FALLRISK_SCHEDULING_TOKEN"
+from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.secrets import SecretsUnavailable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,13 +52,15 @@ def main(
     """
     options = _parser().parse_args(arguments)
     variables = os.environ if environment is None else environment
-    url = options.url or variables.get(URL_VARIABLE, "")
     try:
-        manners = Politeness(options.timeout_s, options.retries, requests_per_s=options.requests_per_s)
-        if not url:
-            raise ValueError(f"scheduling API: no address; give --url, or set {URL_VARIABLE}")
-        api = SchedulingApi(url, variables.get(TOKEN_VARIABLE, ""), manners, sleep)
-    except ValueError as wrong:
+        source = SchedulingSource(
+            url=options.url or "",
+            timeout_s=options.timeout_s,
+            retries=options.retries,
+            requests_per_s=options.requests_per_s,
+        )
+        api = source.api(variables, sleep)
+    except (ValueError, Misconfigured, SecretsUnavailable) as wrong:
         print(f"✗ {wrong}", file=sys.stderr)
         return 2
     try:
