@@ -108,6 +108,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "day_page",
             "operations_page",
             "worklist_page",
+            "clinical_page",
             "financial_page",
             "comments_page",
             "data_quality_page",

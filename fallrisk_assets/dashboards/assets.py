@@ -16,6 +16,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from fallrisk_assets.contract import ContractType
 from fallrisk_assets.dashboards.check_history import day_outcomes
 from fallrisk_assets.dashboards.clinic_pages import (
+    CLINICAL_FILE,
     COMMENTS_FILE,
     DATA_QUALITY_FILE,
     FINANCIAL_FILE,
@@ -39,6 +40,7 @@ FOLDER = "pages"
 
 OTHER_PAGES = {
     "Clinical worklist": WORKLIST_FILE,
+    "Clinical": CLINICAL_FILE,
     "Clinic operations": OPERATIONS_FILE,
     "Clinic finances": FINANCIAL_FILE,
     "What patients wrote": COMMENTS_FILE,

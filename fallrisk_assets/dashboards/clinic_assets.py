@@ -15,16 +15,19 @@ import duckdb
 
 from fallrisk_assets.dashboards.assets import FOLDER, write_index
 from fallrisk_assets.dashboards.clinic_pages import (
+    CLINICAL_FILE,
     COMMENTS_FILE,
     DATA_QUALITY_FILE,
     FINANCIAL_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
+    render_clinical,
     render_data_quality,
     render_financial,
     render_operations,
     render_worklist,
 )
+from fallrisk_assets.dashboards.clinical import read_clinical
 from fallrisk_assets.dashboards.comments import read_comments, render_comments
 from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
@@ -69,6 +72,20 @@ def worklist_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeR
     content = _read(context, read_worklist)
     tells = {"to call": dg.MetadataValue.int(to_call(content))}
     _publish(context, WORKLIST_FILE, render_worklist(content), tells)
+    yield dg.MaterializeResult()
+
+
+@_page
+def clinical_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page for who answers for the care of many: risk and who moves, falls, alerts, whom to call.
+
+    Filtered in the browser by day, site, age group, severity and patient, whose days it leads to. The
+    wearables' pseudonyms, no name and no id of the clinic.
+    """
+    content = _read(context, read_clinical)
+    last = latest_day(content)
+    tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
+    _publish(context, CLINICAL_FILE, render_clinical(content), tells)
     yield dg.MaterializeResult()
 
 

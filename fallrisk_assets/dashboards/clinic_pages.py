@@ -1,8 +1,8 @@
 """From what was read from the warehouse to a self-contained page of the clinic.
 
 Belongs here: how these pages are put together. Does not belong here: what they show (`operations.py`,
-`worklist.py`, `financial.py`, `data_quality.py`), adding up and drawing, which the page does itself
-(`static/cube.js`, `static/operations.js`).
+`worklist.py`, `clinical.py` and so on), adding up and drawing, which the page does itself (`static/cube.js`,
+`static/operations.js`).
 
 Like every page these need no network and forbid every request. A page is made for a role: what the role may
 not see is not read, so that it is not in the file.
@@ -21,6 +21,7 @@ WORKLIST_FILE = "worklist.html"
 COMMENTS_FILE = "comments.html"
 FINANCIAL_FILE = "financial.html"
 DATA_QUALITY_FILE = "data_quality.html"
+CLINICAL_FILE = "clinical.html"
 
 
 class PageTooLargeError(ValueError):
@@ -73,6 +74,18 @@ def render_data_quality(content: dict[str, Any] | None) -> str:
         PageTooLargeError: more than `MAX_PAGE_BYTES`.
     """
     return _rendered("data_quality", content, "daily.js")
+
+
+def render_clinical(content: dict[str, Any] | None) -> str:
+    """Return the HTML of the clinical page; the same content gives the same text.
+
+    Args:
+        content: from `clinical.read_clinical`.
+
+    Raises:
+        PageTooLargeError: more than `MAX_PAGE_BYTES`.
+    """
+    return _rendered("clinical", content, "daily.js")
 
 
 def _rendered(name: str, content: dict[str, Any] | None, *shared: str) -> str:

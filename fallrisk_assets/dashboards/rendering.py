@@ -25,6 +25,7 @@ _TEMPLATES = (
     "financial.html.j2",
     "comments.html.j2",
     "data_quality.html.j2",
+    "clinical.html.j2",
 )
 _FILTERS = {
     "sentence_case": wording.sentence_case,

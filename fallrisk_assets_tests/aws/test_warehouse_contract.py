@@ -312,7 +312,7 @@ def test_an_export_is_read_in_duckdb_whatever_the_engine_and_only_after_the_firs
 
 def test_a_column_that_a_contract_gains_is_added_and_any_other_difference_is_refused(warehouse):
     warehouse.replace_slice(FactRiskScore, str(DAY), scores(DAY, 0.2))
-    older = ("DROP VIEW v_cohort_day", "DROP VIEW v_risk_score")
+    older = ("DROP VIEW v_cohort_day", "DROP VIEW v_risk_change", "DROP VIEW v_risk_score")
     older += ("ALTER TABLE fact_risk_score DROP COLUMN confidence",)
 
     def make(*statements):

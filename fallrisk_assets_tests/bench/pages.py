@@ -22,6 +22,7 @@ import pyarrow as pa
 from fallrisk_assets.clinic.no_show.model import SIMULATED
 from fallrisk_assets.contract import arrow_schema
 from fallrisk_assets.dashboards import clinic_pages
+from fallrisk_assets.dashboards.clinical import read_clinical
 from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
 from fallrisk_assets.dashboards.model import CheckOutcome
@@ -64,11 +65,13 @@ _SPECIALTIES = (
 )
 _STATUSES = ("Completed",) * 15 + ("No-show", "Cancelled", "Cancelled", "Rescheduled")
 _SESSIONS = [(d, b) for d in ("Laptop", "Tablet", "Mobile Phone") for b in ("Chrome", "Firefox", "Safari")]
+_VERDICTS = ("CLOSED_CONFIRMED", "CLOSED_FALSE", "CLOSED_FALSE", "RESOLVED")
 _SEVERITIES = {"FALL_DETECTED": "critical", "DEVICE_SILENT": "medium", "INDEX_LEVEL": "high"}
 
 PAGES: dict[str, tuple[Callable[..., Any], Callable[..., str]]] = {
     "operations": (read_operations, clinic_pages.render_operations),
     "financial": (read_financial, clinic_pages.render_financial),
+    "clinical": (read_clinical, clinic_pages.render_clinical),
     "worklist": (read_worklist, clinic_pages.render_worklist),
     "data quality": (read_data_quality, clinic_pages.render_data_quality),
 }
@@ -146,6 +149,7 @@ def _ahead(rng: random.Random, day: date, staff: list[dict[str, Any]]) -> Any:
 def _alerts_and_scores(warehouse: Warehouse, rng: random.Random, days: list[date], wearers: Wearers) -> None:
     told: dict[str, Any] = {}
     scored: dict[str, Any] = {}
+    usual = [rng.betavariate(2, 4) for _ in range(WEARERS)]
     for day in days:
         rows = []
         for number in range(ALERTS_A_DAY):
@@ -157,6 +161,7 @@ def _alerts_and_scores(warehouse: Warehouse, rng: random.Random, days: list[date
                     f"pt-{rng.randrange(WEARERS)}",
                     rule=rule,
                     severity=_SEVERITIES[rule],
+                    state=rng.choice(_VERDICTS) if rule == "FALL_DETECTED" else "RESOLVED",
                     opened_at=opened,
                     last_seen_at=opened,
                     acknowledged_at=opened + timedelta(minutes=rng.randrange(1, 90)),
@@ -164,17 +169,21 @@ def _alerts_and_scores(warehouse: Warehouse, rng: random.Random, days: list[date
                 )
             )
         told[str(day)] = fact_alert(alerts(*rows), index_alerts(), operations_alerts(), day, wearers)
-        chances = [rng.random() for _ in range(WEARERS)]
-        scores = [
-            index(f"pt-{n}", day, chance, "high" if chance > 0.5 else "low")
-            for n, chance in enumerate(chances)
-        ]
+        scores = [index(f"pt-{n}", day, *_score(rng, usual[n])) for n in range(WEARERS)]
         scored[str(day)] = fact_risk_score(indices(*scores), day, wearers)
     warehouse.replace_slices(FactAlert, told)
     warehouse.replace_slices(FactRiskScore, scored)
     lists = warehouse.query_each((_MARTS / "outreach.sql").read_text(), [[day] for day in days])
     outreach = {str(day): of.cast(arrow_schema(MartOutreach)) for day, of in zip(days, lists, strict=True)}
     warehouse.replace_slices(MartOutreach, outreach)
+
+
+def _score(rng: random.Random, usual: float) -> tuple[float | None, str]:
+    """Return a day's probability about what is usual for a person, and its band; some days have none."""
+    if rng.random() < 0.04:
+        return None, "NOT_SCORED"
+    chance = min(max(usual + rng.gauss(0, 0.015), 0.01), 0.99)
+    return chance, "high" if chance >= 0.5 else "medium" if chance >= 0.3 else "low"
 
 
 def _quality(rng: random.Random, day: date) -> Any:

@@ -29,8 +29,11 @@ _RULES = (("FALL_DETECTED", "critical"), ("DEVICE_SILENT", "medium"), ("INDEX_LE
 _OUTREACH = (Path(operations.__file__).parent / "marts" / "outreach.sql").read_text()
 
 
-def some_alerts(folder: Path) -> Warehouse:
-    """Return a warehouse with alerts of six patients at two sites and of a device that nobody wears."""
+def some_alerts(folder: Path, days: int = DAYS) -> Warehouse:
+    """Return a warehouse with alerts of six patients at two sites and of a device that nobody wears.
+
+    Alerts open in the first ten days; from the fifteenth on the second patient's score is higher by 0.08.
+    """
     rng = random.Random(3)
     people = [
         patient(f"PAT00000{n}", f"pt-secret-{n}", site_id=f"SITE0{1 + n % 2}") for n in range(1, PEOPLE + 1)
@@ -39,19 +42,14 @@ def some_alerts(folder: Path) -> Warehouse:
     load(warehouse, state("APT1", "No-show", patient_id="PAT000002"))
     made = [_alert(rng, number) for number in range(60)]
     wearers = Wearers(patient_versions(patients(*people), FIRST))
-    for offset in range(DAYS):
+    for offset in range(days):
         day = FIRST + timedelta(days=offset)
         ends_at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         rows = [_as_of(row, ends_at) for row in made if row["opened_at"] < ends_at]
         warehouse.replace_slice(
             FactAlert, str(day), fact_alert(alerts(*rows), index_alerts(), operations_alerts(), day, wearers)
         )
-        scores = [
-            index(
-                f"pt-secret-{n}", day, None if n == 5 and day == LAST else n / 10, "high" if n > 3 else "low"
-            )
-            for n in range(1, PEOPLE + 1)
-        ]
+        scores = [_score(n, day) for n in range(1, PEOPLE + 1)]
         rows_of_day = fact_risk_score(indices(*scores), day, wearers)
         warehouse.replace_slice(FactRiskScore, str(day), rows_of_day)
         listed = warehouse.query(_OUTREACH, [day]).cast(arrow_schema(MartOutreach))
@@ -62,7 +60,8 @@ def some_alerts(folder: Path) -> Warehouse:
 
 def _score(number: int, day: date) -> dict:
     """Return the higher half as high; the fifth is not scored on the last day."""
-    probability = None if number == 5 and day == LAST else number / 10
+    risen = 0.08 if number == 2 and day >= FIRST + timedelta(days=14) else 0.0
+    probability = None if number == 5 and day == LAST else number / 10 + risen
     return index(f"pt-secret-{number}", day, probability, "high" if number > 3 else "low")
 
 

@@ -79,6 +79,7 @@ var blocks = (function () {
       content = element("button", { type: "button", class: "choose", title: "Choose " + value }, [content]);
       content.addEventListener("click", function () { column.choose(value); });
     }
+    if (column.link && value !== null) { content = element("a", { href: column.link(value) }, [content]); }
     var made = element(first ? "th" : "td", first ? { scope: "row" } : {}, [content]);
     made.className = way === "heat" ? "num " + warmth(value) : !isText ? "num" : column.small ? "detail"
       : way === "severity" ? "sev-" + value : "";

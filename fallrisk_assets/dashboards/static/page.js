@@ -39,6 +39,15 @@
   var articles = Array.prototype.slice.call(document.querySelectorAll("article.patient"));
   var select = document.getElementById("patient-select");
 
+  /* A link from another page knows the patient and not his place in this one. */
+  function idOf(fragment) {
+    var wanted = decodeURIComponent(fragment);
+    var option = Array.prototype.find.call(select ? select.options : [], function (one) {
+      return one.getAttribute("data-patient") === wanted;
+    });
+    return option ? option.value : fragment;
+  }
+
   function show(id) {
     if (!articles.some(function (article) { return article.id === id; })) { return false; }
     articles.forEach(function (article) { article.hidden = article.id !== id; });
@@ -53,11 +62,12 @@
       show(select.value);
     });
     window.addEventListener("hashchange", function () {
-      var id = location.hash.slice(1);
+      var id = idOf(location.hash.slice(1));
       if (show(id)) { document.getElementById(id).scrollIntoView(); }
     });
-    if (show(location.hash.slice(1))) {
-      document.getElementById(location.hash.slice(1)).scrollIntoView();
+    var asked = idOf(location.hash.slice(1));
+    if (show(asked)) {
+      document.getElementById(asked).scrollIntoView();
     } else {
       show(articles[0].id);
     }

@@ -49,7 +49,9 @@ def _of_answers(kpi: str, title: str, definition: str, unit: str, numerator: str
     return Kpi(kpi, title, definition, unit, "v_feedback", "feedback_date", numerator, denominator)
 
 
-def _of_alerts(kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str) -> Kpi:
+def _of_alerts(
+    kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str | None
+) -> Kpi:
     return Kpi(kpi, title, definition, unit, "v_alert", "opened_on", numerator, denominator)
 
 
@@ -235,6 +237,30 @@ KPIS = (
         "1",
         "SUM(completed + no_shows - visits_without_estimate)",
         "SUM(completed + no_shows)",
+    ),
+    _of_alerts(
+        "alerts_opened",
+        "Alerts opened",
+        "Alerts on patients and devices that opened on the day",
+        "1",
+        "COUNT(*)",
+        None,
+    ),
+    _of_alerts(
+        "falls_detected",
+        "Falls detected",
+        "Alerts on a detected fall that opened on the day and were not closed as false",
+        "1",
+        _count("rule = 'FALL_DETECTED' AND state <> 'CLOSED_FALSE'"),
+        None,
+    ),
+    _of_alerts(
+        "fall_confirmation_rate",
+        "Falls confirmed",
+        "Detected falls closed as confirmed / detected falls closed as confirmed or as false",
+        "1",
+        _count("rule = 'FALL_DETECTED' AND state = 'CLOSED_CONFIRMED'"),
+        _count("rule = 'FALL_DETECTED' AND state IN ('CLOSED_CONFIRMED', 'CLOSED_FALSE')"),
     ),
     _of_alerts(
         "acknowledgement_rate",

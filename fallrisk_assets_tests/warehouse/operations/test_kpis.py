@@ -143,8 +143,10 @@ def test_every_indicator_is_defined_once_and_says_what_it_is():
     assert sorted(names) == [row["kpi"] for row in rows]
     assert all(row["definition"] and row["numerator_sql"] for row in rows)
     assert [row["kpi"] for row in rows if row["denominator_sql"] is None] == [
+        "alerts_opened",
         "booked",
         "delivered_revenue",
+        "falls_detected",
         "lost_revenue",
         "rows_refused",
     ]
