@@ -5,16 +5,12 @@ Here: what is read, where the pages go and what the UI shows of them. Not here: 
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from typing import Any
 
 import dagster as dg
-from dagster._check import CheckError
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from fallrisk_assets.contract import ContractType
-from fallrisk_assets.dashboards.check_history import day_outcomes
 from fallrisk_assets.dashboards.clinic_pages import (
     CLINICAL_FILE,
     COMMENTS_FILE,
@@ -27,13 +23,13 @@ from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.index import HEAD_CHARACTERS, DayEntry, read_entry, render_index
 from fallrisk_assets.dashboards.model import DayModel
 from fallrisk_assets.dashboards.page import render_day, summary
-from fallrisk_assets.dashboards.reading import DAILY, HOURLY, DayReader
+from fallrisk_assets.dashboards.reading import DayReader
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.partitions import daily
 from fallrisk_assets.previews import bars
-from fallrisk_assets.publishing import CONTRACT_CHECK
-from fallrisk_assets.telemetry.contract import TelemetryDrops
+from fallrisk_assets.warehouse.observability.check_history import day_outcomes
+from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY, asset_key, known_checks
 
 FOLDER = "pages"
 """Folder of the pages inside the reports' folder."""
@@ -50,13 +46,6 @@ OTHER_PAGES = {
 
 ALSO_BEFORE = ("fhir_bundles", "warehouse_snapshot")
 """Whose checks a page shows: it comes last, else the same day could give two different pages."""
-
-_KEYS: dict[ContractType, str] = {TelemetryDrops: "raw_telemetry"}
-
-
-def asset_key(model: ContractType) -> str:
-    """Return the asset key of a table, which is its name but for the index of drops."""
-    return _KEYS.get(model, model.spec.name)
 
 
 @dg.asset(
@@ -101,22 +90,6 @@ def _entry(reports: Reports, name: str) -> DayEntry:
     """Return what the index says of the page of a day, whoever wrote it."""
     head = reports.read(f"{FOLDER}/{name}", 4 * HEAD_CHARACTERS).decode(errors="ignore")
     return read_entry(dt.date.fromisoformat(name.removesuffix(".html")), head)
-
-
-def known_checks(context: dg.AssetExecutionContext) -> Sequence[dg.AssetCheckKey]:
-    """Return the checks of hours and days of the code location; without one, those of the contracts."""
-    try:
-        return checks_with_partitions(context.repository_def.asset_graph)
-    except CheckError:  # a job that was built in memory has no repository
-        return [
-            dg.AssetCheckKey(dg.AssetKey(asset_key(model)), CONTRACT_CHECK) for model in (*HOURLY, *DAILY)
-        ]
-
-
-def checks_with_partitions(graph: AssetGraph) -> list[dg.AssetCheckKey]:
-    """Return the checks that are run for an hour or a day; one of a whole asset says nothing about a day."""
-    keys = [key for key in graph.asset_check_keys if graph.get_check_spec(key).partitions_def is not None]
-    return sorted(keys, key=lambda key: (key.asset_key.path, key.name))
 
 
 def _metadata(model: DayModel, address: str, size: int) -> dict[str, Any]:

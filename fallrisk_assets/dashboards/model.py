@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from fallrisk_assets.warehouse.observability.data_quality import CheckOutcome
+
 BANDS = ("high", "medium", "NOT_SCORED", "low")
 """Bands of the 12-month index in the order of a page: what is not scored never sorts below low."""
 
@@ -30,17 +32,6 @@ class RowCount:
     partitions: int
     expected: int
     rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class CheckOutcome:
-    """Latest outcome of one check on one asset for the day; `passed` None: it has not run."""
-
-    asset: str
-    check: str
-    passed: bool | None
-    severity: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from fallrisk_assets.dashboards.model import Cell, CheckOutcome, DayInputs, DeviceDay, Quality, Refused
+from fallrisk_assets.dashboards.model import Cell, DayInputs, DeviceDay, Quality, Refused
 from fallrisk_assets.dashboards.values import finite, natural, share
+from fallrisk_assets.warehouse.observability.data_quality import CheckOutcome
 
 LATE_AFTER = dt.timedelta(hours=1)
 """A drop is late when it arrives more than this after the end of the hour that it holds."""

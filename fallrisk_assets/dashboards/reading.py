@@ -13,21 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fallrisk_assets.alerts.contract import Alerts, DeviceStates, IndexAlerts
-from fallrisk_assets.clinic.contract import CareContacts, DeviceAssignment, IdentityQuarantine, Patients
 from fallrisk_assets.contract import ContractType, columns_of
 from fallrisk_assets.dashboards.data import AROUND_IMPACT_S
-from fallrisk_assets.dashboards.model import CheckOutcome, DayInputs, GaitMeasure, RowCount
+from fallrisk_assets.dashboards.model import DayInputs, GaitMeasure, RowCount
 from fallrisk_assets.dashboards.quality import quarantine_counts
 from fallrisk_assets.dashboards.reductions import hourly_scores, hourly_walking
 from fallrisk_assets.dashboards.wording import GAIT_LABELS
-from fallrisk_assets.fhir.contract import FhirResources
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
 from fallrisk_assets.mobility.windows import WindowConfig
 from fallrisk_assets.partitions import hour_key, hours_of_day
 from fallrisk_assets.risk.contract import (
     FallEvents,
-    FallIndexEvaluation,
     FallRiskIndex,
     FallRiskTrend,
     WindowScores,
@@ -38,31 +35,8 @@ from fallrisk_assets.telemetry.contract import (
     TelemetryDrops,
     TelemetryQuarantine,
 )
-
-HOURLY: tuple[ContractType, ...] = (
-    TelemetryDrops,
-    TelemetryQuarantine,
-    Telemetry,
-    DeviceHourCoverage,
-    WindowFeatures,
-    FallEvents,
-    WindowScores,
-    DeviceStates,
-    Alerts,
-)
-DAILY: tuple[ContractType, ...] = (
-    Patients,
-    DeviceAssignment,
-    CareContacts,
-    IdentityQuarantine,
-    DailyGait,
-    FallRiskIndex,
-    FallRiskTrend,
-    FallIndexEvaluation,
-    IndexAlerts,
-    FhirResources,
-)
-"""Tables whose rows a page counts, by how they are partitioned."""
+from fallrisk_assets.warehouse.observability.data_quality import CheckOutcome
+from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY
 
 _ALERT_COLUMNS = [
     "alert_id",

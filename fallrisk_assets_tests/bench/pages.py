@@ -25,7 +25,6 @@ from fallrisk_assets.dashboards import clinic_pages
 from fallrisk_assets.dashboards.clinical import read_clinical
 from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
-from fallrisk_assets.dashboards.model import CheckOutcome
 from fallrisk_assets.dashboards.operations import read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist
 from fallrisk_assets.warehouse import operations
@@ -33,7 +32,12 @@ from fallrisk_assets.warehouse.contract import FactAlert, FactRiskScore
 from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
 from fallrisk_assets.warehouse.facts import fact_alert, fact_risk_score
 from fallrisk_assets.warehouse.observability.contract import MartDataQuality
-from fallrisk_assets.warehouse.observability.data_quality import Published, Samples, data_quality
+from fallrisk_assets.warehouse.observability.data_quality import (
+    CheckOutcome,
+    Published,
+    Samples,
+    data_quality,
+)
 from fallrisk_assets.warehouse.operations import kpis
 from fallrisk_assets.warehouse.operations.contract import MartDailyKpis, MartOutreach, MartRevenue
 from fallrisk_assets.warehouse.planning.contract import MartDayAhead

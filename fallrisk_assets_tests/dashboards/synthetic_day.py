@@ -11,9 +11,10 @@ import uuid
 import numpy as np
 import pyarrow as pa
 
-from fallrisk_assets.dashboards.model import CheckOutcome, DayInputs, GaitMeasure, RowCount
+from fallrisk_assets.dashboards.model import DayInputs, GaitMeasure, RowCount
 from fallrisk_assets.dashboards.quality import quarantine_counts
 from fallrisk_assets.dashboards.reductions import hourly_scores, hourly_walking
+from fallrisk_assets.warehouse.observability.data_quality import CheckOutcome
 
 DAY = dt.date(2026, 1, 5)
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)

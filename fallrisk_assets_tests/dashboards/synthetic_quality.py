@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fallrisk_assets.dashboards.model import CheckOutcome
 from fallrisk_assets.warehouse.observability.contract import MartDataQuality
-from fallrisk_assets.warehouse.observability.data_quality import Published, Samples, data_quality
+from fallrisk_assets.warehouse.observability.data_quality import (
+    CheckOutcome,
+    Published,
+    Samples,
+    data_quality,
+)
 from fallrisk_assets.warehouse.resource import Warehouse
 from fallrisk_assets_tests.warehouse.operations.rows import known, provider
 

@@ -13,11 +13,10 @@ import pytest
 
 from fallrisk_assets.alerts.contract import Alerts
 from fallrisk_assets.contract import ContractType, columns_of, conform
-from fallrisk_assets.dashboards.assets import FOLDER, asset_key, checks_with_partitions, day_page
-from fallrisk_assets.dashboards.check_history import day_outcomes
+from fallrisk_assets.dashboards.assets import FOLDER, day_page
 from fallrisk_assets.dashboards.data import build_day
 from fallrisk_assets.dashboards.model import DayModel
-from fallrisk_assets.dashboards.reading import DAILY, HOURLY, DayReader
+from fallrisk_assets.dashboards.reading import DayReader
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.reports import Reports
 from fallrisk_assets.mobility.contract import DailyGait, WindowFeatures
@@ -29,6 +28,8 @@ from fallrisk_assets.telemetry.contract import (
     TelemetryDrops,
     TelemetryQuarantine,
 )
+from fallrisk_assets.warehouse.observability.check_history import day_outcomes
+from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY, asset_key, checks_with_partitions
 from fallrisk_assets_tests.dashboards.synthetic_day import (
     DAY,
     HOUR,

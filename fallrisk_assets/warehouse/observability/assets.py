@@ -12,13 +12,11 @@ import pyarrow as pa
 from fallrisk_assets.clinic.contract import IdentityQuarantine
 from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, OperationsQuarantine
 from fallrisk_assets.contract import ContractType
-from fallrisk_assets.dashboards.assets import asset_key, known_checks
-from fallrisk_assets.dashboards.check_history import day_outcomes
-from fallrisk_assets.dashboards.reading import DAILY, HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import hours_of_day
 from fallrisk_assets.publishing import show_bars
 from fallrisk_assets.telemetry.contract import TelemetryQuarantine
+from fallrisk_assets.warehouse.observability.check_history import day_outcomes
 from fallrisk_assets.warehouse.observability.contract import CHECK, MartDataQuality
 from fallrisk_assets.warehouse.observability.data_quality import (
     Published,
@@ -27,6 +25,7 @@ from fallrisk_assets.warehouse.observability.data_quality import (
     merged_refusals,
     refusals,
 )
+from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY, asset_key, known_checks
 from fallrisk_assets.warehouse.publishing import WarehousePublication, warehouse_asset
 from fallrisk_assets.warehouse.store import AnyWarehouse
 

@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 
 from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.dashboards.model import CheckOutcome
 from fallrisk_assets.warehouse.observability.contract import (
     CHECK,
     DEVICE,
@@ -25,6 +24,17 @@ from fallrisk_assets.warehouse.observability.contract import (
 
 _OUTCOME = {True: PASSED, False: FAILED, None: NOT_RUN}
 _MOST_DETAIL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """Latest outcome of one check on one asset for the day; `passed` None: it has not run."""
+
+    asset: str
+    check: str
+    passed: bool | None
+    severity: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 
 from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.dashboards.model import CheckOutcome
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import hour_key
 from fallrisk_assets.telemetry.contract import DeviceHourCoverage, TelemetryQuarantine
@@ -19,6 +18,7 @@ from fallrisk_assets.warehouse.facts import fact_device_day
 from fallrisk_assets.warehouse.observability.assets import mart_data_quality
 from fallrisk_assets.warehouse.observability.contract import MartDataQuality
 from fallrisk_assets.warehouse.observability.data_quality import (
+    CheckOutcome,
     Published,
     Samples,
     data_quality,

@@ -1,7 +1,7 @@
 """The latest outcome of each asset check for a day, from the history that Dagster keeps.
 
 Belongs here: reading check evaluations of partitions and folding 24 hours into one sentence. Does
-not belong here: what is checked. This is the only place of the pages that touches Dagster's event
+not belong here: what is checked. This is the only place that touches Dagster's event
 storage, whose partition-aware part is a preview interface.
 """
 
@@ -12,8 +12,8 @@ import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from fallrisk_assets.dashboards.model import CheckOutcome
 from fallrisk_assets.partitions import hours_of_day
+from fallrisk_assets.warehouse.observability.data_quality import CheckOutcome
 
 _PASSED = AssetCheckExecutionRecordStatus.SUCCEEDED
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
