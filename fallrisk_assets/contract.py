@@ -75,6 +75,8 @@ class TableSpec:
     rules: tuple[Rule, ...] = ()
     #: Published when somebody asks, never by the clock: no partition of it is ever overdue.
     on_demand: bool = False
+    #: It tells of this installation's own runs: two that did the same work differ in it.
+    of_runs: bool = False
 
     @property
     def identifier(self) -> str:
@@ -163,6 +165,7 @@ def table(
     sort: tuple[str, ...] = (),
     rules: tuple[Rule, ...] = (),
     on_demand: bool = False,
+    of_runs: bool = False,
 ) -> Any:
     """Class decorator: attach the table's spec to a `Contract` and check that it is coherent.
 
@@ -170,7 +173,7 @@ def table(
         ValueError: a named column does not exist, or a field id is used twice.
     """
     spec = TableSpec(
-        name, namespace, grain, key, slice_column, slicing, person, bucketed, sort, rules, on_demand
+        name, namespace, grain, key, slice_column, slicing, person, bucketed, sort, rules, on_demand, of_runs
     )
 
     def attach(model: _C) -> _C:

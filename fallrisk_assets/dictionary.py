@@ -30,6 +30,7 @@ DOMAINS = (
     "warehouse.operations",
     "warehouse.observability",
     "warehouse.planning",
+    "warehouse.monitoring",
     "dashboards",
     "streams",
 )

@@ -73,7 +73,7 @@ def held_in_warehouse(warehouse: AnyWarehouse, model: ContractType) -> Held:
 
 
 def held(lake: Lake, warehouse: AnyWarehouse) -> dict[str, Held]:
-    """Return what a lakehouse holds of every table, by name."""
+    """Return what a lakehouse holds of every table, by name; tables on its own runs are no one else's."""
     return {
         model.spec.identifier: (
             held_in_warehouse(warehouse, model)
@@ -81,6 +81,7 @@ def held(lake: Lake, warehouse: AnyWarehouse) -> dict[str, Held]:
             else held_in_lake(lake, model)
         )
         for model in all_contracts()
+        if not model.spec.of_runs
     }
 
 

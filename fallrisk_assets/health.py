@@ -78,3 +78,11 @@ def health_job(checks: dg.AssetChecksDefinition) -> Any:
         executor_def=dg.in_process_executor,
         description="Lists partitions that failed and were never repaired.",
     )
+
+
+def error_class(event: dg.DagsterEvent) -> str:
+    """Return the class of the error at the root of a failed step."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.cls_name or "error" if error is not None else "error"

@@ -100,9 +100,11 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_patient_journey",
             "mart_outreach",
             "mart_data_quality",
+            "mart_pipeline_runs",
             "mart_day_ahead",
             "dim_monitoring_rule",
             "rule_states",
+            "run_rule_states",
         },
         "dashboards": {
             "day_page",
@@ -131,7 +133,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 69
+    assert len(tables) == 71
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks
@@ -231,7 +233,15 @@ def test_domain_logic_knows_neither_dagster_nor_the_clock_nor_the_environment():
         "steps.py",
         "__main__.py",
     }
-    commands = {"delivery.py", "check_history.py", "watched.py", "sql.py", "validate.py", "folder.py"}
+    commands = {
+        "delivery.py",
+        "check_history.py",
+        "run_history.py",
+        "watched.py",
+        "sql.py",
+        "validate.py",
+        "folder.py",
+    }
     domains = (
         "telemetry",
         "mobility",

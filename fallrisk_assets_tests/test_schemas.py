@@ -10,6 +10,7 @@ from fallrisk_assets.schemas import (
     iceberg_partition_spec,
     iceberg_schema,
 )
+from fallrisk_assets.warehouse.store import EVERY_TABLE
 from fallrisk_assets_tests.samples import Days, Readings, readings
 
 
@@ -105,3 +106,7 @@ def test_incompatible_changes_are_told_and_compatible_ones_are_not():
     assert incompatible_changes(old, demanded) == ["a.t.z: a new column must be nullable"]
     assert incompatible_changes(old, {}) == ["a.t: the table is gone"]
     assert incompatible_changes(old, {"a.t": {}}) == ["a.t.x: field id 1 is gone"]
+
+
+def test_every_table_of_the_warehouse_is_in_the_dictionary():
+    assert set(EVERY_TABLE) <= set(all_contracts())

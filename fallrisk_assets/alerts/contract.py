@@ -124,7 +124,7 @@ class IndexAlerts(_AlertColumns):
     key=("alert_id", "day"),
     slice_column="day",
     slicing="day",
-    person=None,
+    person="patient_id",
     sort=("opened_at", "alert_id"),
     rules=_RULES,
 )

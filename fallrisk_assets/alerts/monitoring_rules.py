@@ -6,8 +6,9 @@ belong here: judging a day (`warehouse/monitoring/states.py`), and how alerts be
 
 from dataclasses import dataclass
 
-INDICATOR, SILENCE, VOLUME = "INDICATOR", "SILENCE", "VOLUME"
-"""What a rule looks at: an indicator, rows that stay away, or a day's rows against their baseline."""
+INDICATOR, SILENCE, VOLUME, DURATION = "INDICATOR", "SILENCE", "VOLUME", "DURATION"
+"""What a rule looks at: an indicator, rows that stay away, a day's rows against their baseline, or how long
+the longest run of the day took."""
 
 ABOVE, BELOW = "above", "below"
 
@@ -16,6 +17,9 @@ RULE_STATES = (OK, FIRING, TOO_FEW, NO_DATA)
 """TOO_FEW: fewer than the smallest n, so that the value says nothing. NO_DATA: there is no value at all."""
 
 APPOINTMENTS, ANSWERS, SAMPLES = "fact_appointment", "fact_feedback", "fact_device_day"
+JOBS = ("telemetry_hourly", "identity_daily", "lakehouse_daily")
+MARTS = "marts"
+"""Scope of the questions that the marts ask the warehouse, whichever job asks them."""
 BASELINE_WEEKS = 4
 """A day's rows are compared with the median of as many of the same weekday before it."""
 
@@ -28,13 +32,14 @@ class MonitoringRule:
         rule: name, part of the alert's identity.
         title: name for people.
         severity: how grave it is.
-        looks_at: `INDICATOR` (of `kpis.py`), `SILENCE` or `VOLUME`.
+        looks_at: `INDICATOR` (of `kpis.py`), `SILENCE`, `VOLUME` or `DURATION`.
         side: on which side of the threshold it fires; the threshold itself is still well.
-        threshold: of the indicator in its unit; of SILENCE in rows; of VOLUME as a share of the baseline.
-        minimum_n: below it the value says nothing: the indicator's denominator, or the baseline's rows.
+        threshold: of the indicator in its unit; of SILENCE in rows; of VOLUME as a share of the baseline; of
+            DURATION in s.
+        minimum_n: below it the value says nothing: the indicator's denominator, the baseline's rows, runs.
         window_days: days that are looked at together. Of an indicator they end the day before, so that none
             of them can go on; of rows they end with the day.
-        scopes: what it is judged for, one state each: indicators or tables.
+        scopes: what it is judged for, one state each: indicators, tables or jobs.
     """
 
     rule: str
@@ -83,6 +88,8 @@ MONITORING_RULES = (
         "connection_missing_rate",
         "satisfaction_missing_rate",
     ),
+    MonitoringRule("PIPELINE_SLOW", "A run takes long", "medium", DURATION, ABOVE, 1800, 1, 1, JOBS),
+    MonitoringRule("QUERY_SLOW", "A mart takes long", "medium", DURATION, ABOVE, 10, 1, 1, (MARTS,)),
     _indicator("COMPLETION_LOW", "Few visits completed", "low", BELOW, 0.70, "completion_rate"),
     _indicator("CANCELLATION_HIGH", "Many cancellations", "low", ABOVE, 0.15, "cancellation_rate"),
     _indicator("NO_SHOW_HIGH", "Many no-shows", "low", ABOVE, 0.10, "no_show_rate"),

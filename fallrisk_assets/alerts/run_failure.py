@@ -17,6 +17,7 @@ from fallrisk_assets.alerts.delivery import FALL_CEILING, deliver
 from fallrisk_assets.alerts.notifications import Page, ops_alert
 from fallrisk_assets.alerts.outbox import OutboxBusy
 from fallrisk_assets.alerts.resource import OutboxResource
+from fallrisk_assets.health import error_class
 from fallrisk_assets.jobs import TELEMETRY_HOURLY
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.lake.landing import Landing
@@ -52,18 +53,11 @@ def run_failure_page(
 )
 def failed_runs(context: dg.RunFailureSensorContext, lake: Lake, outbox: OutboxResource) -> None:
     """Tell whoever runs the platform about a failed run."""
-    failures = [(event.step_key or "", _error_class(event)) for event in context.get_step_failure_events()]
+    failures = [(event.step_key or "", error_class(event)) for event in context.get_step_failure_events()]
     record = context.instance.get_run_record_by_id(context.dagster_run.run_id)
     ended = record.end_time if record else None
     at = datetime.fromtimestamp(ended, UTC) if ended else outbox.now()
     _tell(context, lake, outbox, [run_failure_page(context.dagster_run, failures, at, outbox)])
-
-
-def _error_class(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.cls_name or "error" if error is not None else "error"
 
 
 @dg.sensor(

@@ -8,12 +8,14 @@ from collections import Counter, defaultdict
 from datetime import date
 
 import dagster as dg
+import pyarrow as pa
 
 from fallrisk_assets.alerts.contract import OperationsAlerts
 from fallrisk_assets.alerts.monitoring_rules import (
     ANSWERS,
     APPOINTMENTS,
     INDICATOR,
+    MARTS,
     MONITORING_RULES,
     SAMPLES,
 )
@@ -26,7 +28,7 @@ from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.partitions import DAY, daily, window_of
 from fallrisk_assets.publishing import contract_asset, show, show_bars
 from fallrisk_assets.warehouse.monitoring import states
-from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates
+from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates, RunRuleStates
 from fallrisk_assets.warehouse.operations.kpis import KPIS, daily_kpis_sql
 from fallrisk_assets.warehouse.publishing import WarehousePublication, warehouse_asset
 from fallrisk_assets.warehouse.store import AnyWarehouse
@@ -36,6 +38,13 @@ _SUMS = daily_kpis_sql(tuple(kpi for kpi in KPIS if kpi.kpi in _KPIS))
 _PUBLISHED = """
 SELECT table_name, CAST(partition_key AS DATE) AS day, rows FROM partition_ledger
 WHERE table_name IN ('warehouse.fact_appointment', 'warehouse.fact_feedback', 'warehouse.fact_device_day')
+"""
+_LONGEST = """
+SELECT job AS scope, day, MAX(duration_s) AS longest_s, COUNT(*) AS runs FROM mart_pipeline_runs
+WHERE NOT is_range AND duration_s IS NOT NULL GROUP BY job, day
+UNION ALL
+SELECT ?, day, MAX(slowest_mart_s), COUNT(*) FROM mart_pipeline_runs
+WHERE NOT is_range AND slowest_mart_s IS NOT NULL GROUP BY day
 """
 _RECEIVED = "SELECT day, SUM(received_lines) AS rows FROM fact_device_day GROUP BY day"
 
@@ -60,10 +69,21 @@ def dim_monitoring_rule(
 def rule_states(
     context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
 ) -> None:
-    """Every rule for every day, from the facts and from how many rows of them were published."""
+    """Every rule on the clinic for every day, from the facts and how many rows of them were published."""
     rows = rows_by_day(warehouse)
     days = {day for of_table in rows.values() for day in of_table}
-    found = states.rule_states(days, sums_by_day(warehouse), rows)
+    _publish(publication, states.rule_states(days, sums_by_day(warehouse), rows))
+
+
+@warehouse_asset(RunRuleStates, deps=["mart_pipeline_runs"])
+def run_rule_states(
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
+) -> None:
+    """Every rule on runs for every day on which some started."""
+    _publish(publication, states.run_rule_states(longest_by_day(warehouse)))
+
+
+def _publish(publication: WarehousePublication, found: pa.Table) -> None:
     for key in publication.keys:
         publication.add(key, found)
         day = date.fromisoformat(key)
@@ -75,7 +95,7 @@ def rule_states(
     OperationsAlerts,
     partitions_def=daily,
     group_name="alerts",
-    deps=["rule_states", "alert_actions"],
+    deps=["rule_states", "run_rule_states", "alert_actions"],
     resource_keys=["warehouse"],
 )
 def operations_alerts(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
@@ -84,7 +104,9 @@ def operations_alerts(context: dg.AssetExecutionContext, lake: Lake, publication
     keys = sorted(context.partition_keys)
     first, last = window_of(keys[0])[0], window_of(keys[-1])[1]
     actions, _ = actions_in_reach(lake, first, last, DAILY_LOOK_BACK, OPERATIONS_RULES, DAY, DAILY_LOOK_BACK)
-    observations = list(rule_observations(warehouse.read(RuleStates)))
+    observations = [
+        seen for model in (RuleStates, RunRuleStates) for seen in rule_observations(warehouse.read(model))
+    ]
     for key in keys:
         start, end = window_of(key)
         table = slice_alerts(
@@ -131,4 +153,12 @@ def rows_by_day(warehouse: AnyWarehouse) -> dict[str, dict[date, float]]:
         found[row["table_name"].partition(".")[2]][row["day"]] = float(row["rows"])
     lines = {row["day"]: float(row["rows"]) for row in warehouse.query(_RECEIVED).to_pylist()}
     found[SAMPLES] = {day: lines.get(day, 0.0) for day in found[SAMPLES]}
+    return found
+
+
+def longest_by_day(warehouse: AnyWarehouse) -> dict[str, dict[date, tuple[float, float]]]:
+    """Return seconds of the longest run of one hour or day, and runs, by job (or `MARTS`) and day."""
+    found: dict[str, dict[date, tuple[float, float]]] = defaultdict(dict)
+    for row in warehouse.query(_LONGEST, [MARTS]).to_pylist():
+        found[row["scope"]][row["day"]] = (row["longest_s"], float(row["runs"]))
     return found

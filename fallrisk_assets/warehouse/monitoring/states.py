@@ -8,12 +8,14 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
+from typing import Any
 
 import pyarrow as pa
 
 from fallrisk_assets.alerts.monitoring_rules import (
     BASELINE_WEEKS,
     BELOW,
+    DURATION,
     FIRING,
     INDICATOR,
     MONITORING_RULES,
@@ -23,13 +25,16 @@ from fallrisk_assets.alerts.monitoring_rules import (
     TOO_FEW,
     MonitoringRule,
 )
-from fallrisk_assets.contract import arrow_schema
-from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates
+from fallrisk_assets.contract import ContractType, arrow_schema
+from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates, RunRuleStates
 
 Sums = Mapping[str, Mapping[date, tuple[float, float]]]
 """Numerator and denominator by indicator and day; days that may still go on are left out."""
 Rows = Mapping[str, Mapping[date, float]]
 """Rows by table and day; a day that was never published is left out, one without rows is 0."""
+
+Longest = Mapping[str, Mapping[date, tuple[float, float]]]
+"""Seconds of the longest run, and runs, by job (or `MARTS`) and day."""
 
 
 def rule_states(days: Iterable[date], sums: Sums, rows: Rows) -> pa.Table:
@@ -41,20 +46,44 @@ def rule_states(days: Iterable[date], sums: Sums, rows: Rows) -> pa.Table:
         rows: of the tables that they name.
     """
     found = []
-    for day in sorted(set(days)):
+    for day in set(days):
         for rule in MONITORING_RULES:
-            for scope in rule.scopes:
+            for scope in rule.scopes if rule.looks_at != DURATION else ():
                 if rule.looks_at == INDICATOR:
-                    value, n = _indicator(rule, sums.get(scope, {}), day)
+                    judged = _indicator(rule, sums.get(scope, {}), day)
                 else:
-                    value, n = _against_baseline(rule, rows.get(scope, {}), day)
-                state = state_of(rule, value, n)
-                found.append((day, rule.rule, scope, state, value, n))
-    found.sort()
-    columns = list(zip(*found, strict=True)) or [()] * len(arrow_schema(RuleStates))
-    return pa.table([pa.array(c) for c in columns], names=arrow_schema(RuleStates).names).cast(
-        arrow_schema(RuleStates)
-    )
+                    judged = _against_baseline(rule, rows.get(scope, {}), day)
+                found.append(_row(day, rule, scope, judged))
+    return _table(RuleStates, found)
+
+
+def run_rule_states(longest: Longest) -> pa.Table:
+    """Return the `RunRuleStates` rows of the days on which runs started.
+
+    Args:
+        longest: of the jobs that the rules name, over runs of one hour or day: a range may take its time.
+    """
+    found = [
+        _row(day, rule, scope, longest.get(scope, {}).get(day, (None, None)))
+        for day in {day for of_scope in longest.values() for day in of_scope}
+        for rule in MONITORING_RULES
+        if rule.looks_at == DURATION
+        for scope in rule.scopes
+    ]
+    return _table(RunRuleStates, found)
+
+
+def _row(
+    day: date, rule: MonitoringRule, scope: str, judged: tuple[float | None, float | None]
+) -> dict[str, Any]:
+    value, n = judged
+    state = state_of(rule, value, n)
+    return {"day": day, "rule": rule.rule, "scope": scope, "state": state, "value": value, "n": n}
+
+
+def _table(model: ContractType, rows: list[dict[str, Any]]) -> pa.Table:
+    rows.sort(key=lambda row: (row["day"], row["rule"], row["scope"]))
+    return pa.Table.from_pylist(rows, schema=arrow_schema(model))
 
 
 def state_of(rule: MonitoringRule, value: float | None, n: float | None) -> str:

@@ -4,20 +4,20 @@ Here: which inputs a table is made from. Not here: how (`data_quality.py`).
 """
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import pyarrow as pa
 
 from fallrisk_assets.clinic.contract import IdentityQuarantine
 from fallrisk_assets.clinic.operations.contract import AppointmentQuarantine, OperationsQuarantine
-from fallrisk_assets.contract import ContractType
+from fallrisk_assets.contract import ContractType, arrow_schema
 from fallrisk_assets.lake import Lake
 from fallrisk_assets.partitions import hours_of_day
 from fallrisk_assets.publishing import show_bars
 from fallrisk_assets.telemetry.contract import TelemetryQuarantine
 from fallrisk_assets.warehouse.observability.check_history import day_outcomes
-from fallrisk_assets.warehouse.observability.contract import CHECK, MartDataQuality
+from fallrisk_assets.warehouse.observability.contract import CHECK, MartDataQuality, MartPipelineRuns
 from fallrisk_assets.warehouse.observability.data_quality import (
     Published,
     Samples,
@@ -25,8 +25,10 @@ from fallrisk_assets.warehouse.observability.data_quality import (
     merged_refusals,
     refusals,
 )
+from fallrisk_assets.warehouse.observability.run_history import finished_runs
 from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY, asset_key, known_checks
 from fallrisk_assets.warehouse.publishing import WarehousePublication, warehouse_asset
+from fallrisk_assets.warehouse.retention import FACT_DAYS
 from fallrisk_assets.warehouse.store import AnyWarehouse
 
 QUARANTINES: tuple[ContractType, ...] = (
@@ -37,6 +39,11 @@ QUARANTINES: tuple[ContractType, ...] = (
 )
 COUNTED: tuple[ContractType, ...] = (*HOURLY, *DAILY, OperationsQuarantine, AppointmentQuarantine)
 """Tables whose publications are counted: those of the day pages, and the clinic's refusals."""
+
+_KNOWN_RUNS = "SELECT * FROM mart_pipeline_runs"
+_KEPT = timedelta(days=FACT_DAYS)
+_OVERLAP = timedelta(hours=1)
+"""Ends of runs are not told in order: as much of what was read is read again."""
 
 _DEVICES = """
 SELECT device_id, SUM(clean_samples) AS kept, SUM(expected_samples) AS expected
@@ -67,6 +74,24 @@ def mart_data_quality(
         publication.add(key, rows)
         said = Counter(row["outcome"] for row in rows.to_pylist() if row["kind"] == CHECK)
         show_bars(publication, key, dict(sorted(said.items())), name="checks by outcome")
+
+
+@warehouse_asset(MartPipelineRuns)
+def mart_pipeline_runs(
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
+) -> None:
+    """From the history of runs: those that ended since the last time are added to those that are known."""
+    known = {row["run_id"]: row for row in warehouse.query(_KNOWN_RUNS).to_pylist()}
+    newest = max((row["ended_at"] for row in known.values()), default=None)
+    since = None if newest is None else newest - _OVERLAP
+    known |= {row["run_id"]: row for row in finished_runs(context.instance, since)}
+    rows_by_end = sorted(known.values(), key=lambda row: (row["ended_at"], row["run_id"]))
+    kept = [row for row in rows_by_end if rows_by_end[-1]["ended_at"] - row["ended_at"] <= _KEPT]
+    rows = pa.Table.from_pylist(kept, schema=arrow_schema(MartPipelineRuns))
+    counts = dict(sorted(Counter(row["status"] for row in kept).items()))
+    for key in publication.keys:
+        publication.add(key, rows)
+        show_bars(publication, key, counts, name="runs by end")
 
 
 def _keys(model: ContractType, day: str) -> list[str]:

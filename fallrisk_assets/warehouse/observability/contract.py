@@ -1,12 +1,25 @@
 """Tables of the warehouse on the house itself.
 
-Here: what they are. Not here: how their rows are made (`data_quality.py`).
+Here: what they are. Not here: how their rows are made (`data_quality.py`, `run_history.py`).
 """
 
-from fallrisk_assets.contract import Contract, Date, Int32, Int64, String, column, table
+from fallrisk_assets.contract import (
+    Bool,
+    Contract,
+    Date,
+    Float64,
+    Int32,
+    Int64,
+    Rule,
+    String,
+    Timestamp,
+    column,
+    table,
+)
 
 CHECK, REFUSAL, TABLE, DEVICE = "check", "refusal", "table", "device"
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
+RUN_ENDS = ("SUCCESS", "FAILURE", "CANCELED")
 
 
 @table(
@@ -44,4 +57,50 @@ class MartDataQuality(Contract):
     detail: String = column(11, "What a check said, or an example of what was wrong", nullable=True)
 
 
-TABLES = (MartDataQuality,)
+@table(
+    name="mart_pipeline_runs",
+    namespace="warehouse",
+    grain="one row per run that has ended",
+    key=("run_id",),
+    slice_column=None,
+    slicing="none",
+    person=None,
+    sort=("ended_at", "run_id"),
+    rules=(Rule("ended_at", "ge", "started_at", "ENDED_BEFORE_STARTED"),),
+    of_runs=True,
+)
+class MartPipelineRuns(Contract):
+    """Runs of all jobs: how they ended, how long they took, what failed. Kept for two years.
+
+    What Dagster has forgotten since stays. No error's text, which may quote rows: its class.
+    """
+
+    day: Date = column(1, "UTC day on which it started, or was asked for if it never did")
+    run_id: String = column(2, "Id of the run")
+    job: String = column(3, "Job")
+    partition_key: String = column(
+        4, "Hour or day that was made, or the first and last of a range", nullable=True
+    )
+    is_range: Bool = column(5, "Whether it made a range of hours or days")
+    status: String = column(6, "How it ended", isin=RUN_ENDS)
+    started_by: String = column(7, "Schedule, sensor or backfill with its name, or a person")
+    created_at: Timestamp = column(8, "When it was asked for")
+    started_at: Timestamp = column(9, "When it started; null if it never did", nullable=True)
+    ended_at: Timestamp = column(10, "When it ended")
+    queued_s: Float64 = column(11, "Time between asking and start", unit="s", ge=0)
+    duration_s: Float64 = column(12, "Time between start and end", unit="s", nullable=True, ge=0)
+    retry_of: String = column(13, "Run that it repeats", nullable=True)
+    steps: Int32 = column(14, "Steps that were started", ge=0)
+    steps_failed: Int32 = column(15, "Steps that failed", ge=0)
+    step_restarts: Int32 = column(16, "Times that a step was tried again", ge=0)
+    failed_step: String = column(17, "The step that failed first", nullable=True)
+    error_class: String = column(18, "Class of its error", nullable=True)
+    slowest_step: String = column(19, "The step that took longest", nullable=True)
+    slowest_step_s: Float64 = column(20, "How long", unit="s", nullable=True, ge=0)
+    slowest_mart: String = column(
+        21, "The mart that took longest to be asked of the warehouse", nullable=True
+    )
+    slowest_mart_s: Float64 = column(22, "How long", unit="s", nullable=True, ge=0)
+
+
+TABLES = (MartDataQuality, MartPipelineRuns)

@@ -20,6 +20,7 @@ from fallrisk_assets.warehouse.facts import fact_alert, fact_device_day
 from fallrisk_assets.warehouse.monitoring import assets
 from fallrisk_assets.warehouse.monitoring.assets import rows_by_day
 from fallrisk_assets.warehouse.monitoring.contract import RuleStates
+from fallrisk_assets.warehouse.observability.assets import mart_pipeline_runs
 from fallrisk_assets.warehouse.resource import Warehouse
 from fallrisk_assets_tests.warehouse.operations.rows import at, load, state
 from fallrisk_assets_tests.warehouse.rows import (
@@ -32,7 +33,7 @@ from fallrisk_assets_tests.warehouse.rows import (
     operations_alerts,
 )
 
-STEPS = dg.load_assets_from_modules([assets])
+STEPS = [mart_pipeline_runs, *dg.load_assets_from_modules([assets])]
 NOBODY = Wearers([])
 
 

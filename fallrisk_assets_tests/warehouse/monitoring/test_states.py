@@ -12,6 +12,8 @@ from fallrisk_assets.alerts.monitoring_rules import (
     APPOINTMENTS,
     BELOW,
     FIRING,
+    JOBS,
+    MARTS,
     MONITORING_RULES,
     NO_DATA,
     OK,
@@ -20,8 +22,13 @@ from fallrisk_assets.alerts.monitoring_rules import (
 )
 from fallrisk_assets.alerts.rules import OPERATIONS_RULES, RULES, SEVERITIES
 from fallrisk_assets.validation import validate
-from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates
-from fallrisk_assets.warehouse.monitoring.states import dim_monitoring_rule, rule_states, state_of
+from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates, RunRuleStates
+from fallrisk_assets.warehouse.monitoring.states import (
+    dim_monitoring_rule,
+    rule_states,
+    run_rule_states,
+    state_of,
+)
 from fallrisk_assets.warehouse.operations.kpis import KPIS
 
 BY_NAME = {rule.rule: rule for rule in MONITORING_RULES}
@@ -33,15 +40,18 @@ def on(days: int) -> date:
 
 
 def judged(day: date, rule: str, scope: str, *, sums=None, rows=None) -> tuple:
-    table = rule_states([day], sums or {}, rows or {})
-    assert validate(RuleStates, table).passed
-    (row,) = [r for r in table.to_pylist() if (r["rule"], r["scope"]) == (rule, scope)]
+    return _said(RuleStates, rule_states([day], sums or {}, rows or {}), day, rule, scope)
+
+
+def _said(model, table, day: date, rule: str, scope: str) -> tuple:
+    assert validate(model, table).passed
+    (row,) = [r for r in table.to_pylist() if (r["day"], r["rule"], r["scope"]) == (day, rule, scope)]
     return row["state"], row["value"], row["n"]
 
 
 def test_every_rule_is_an_alert_rule_of_its_severity_and_names_indicators_that_exist():
     assert len(BY_NAME) == len(MONITORING_RULES) == len(OPERATIONS_RULES)
-    known = {kpi.kpi for kpi in KPIS} | {APPOINTMENTS, ANSWERS, SAMPLES}
+    known = {kpi.kpi for kpi in KPIS} | {APPOINTMENTS, ANSWERS, SAMPLES, MARTS, *JOBS}
     for rule in MONITORING_RULES:
         assert RULES[rule.rule].severity == rule.severity
         assert rule.severity in SEVERITIES
@@ -62,6 +72,8 @@ def test_the_defaults_are_those_that_the_clinic_was_promised():
         ("NO_FEEDBACK", 1, "high", 2),
         ("VOLUME_LOW", 0.5, "high", 1),
         ("VALUES_MISSING", 0.05, "high", 7),
+        ("PIPELINE_SLOW", 1800, "medium", 1),
+        ("QUERY_SLOW", 10, "medium", 1),
         ("COMPLETION_LOW", 0.7, "low", 7),
         ("CANCELLATION_HIGH", 0.15, "low", 7),
         ("NO_SHOW_HIGH", 0.1, "low", 7),
@@ -119,6 +131,19 @@ def test_a_day_s_rows_are_compared_with_the_median_of_the_same_weekday(lines, st
 def test_a_small_baseline_says_nothing_and_a_clinic_s_first_week_has_none():
     assert judged(on(0), "VOLUME_LOW", ANSWERS, rows={ANSWERS: {on(-7): 19.0, on(0): 0.0}})[0] == TOO_FEW
     assert judged(on(0), "VOLUME_LOW", ANSWERS, rows={ANSWERS: {on(-6): 99.0, on(0): 0.0}})[0] == NO_DATA
+
+
+def test_a_run_of_more_than_half_an_hour_and_a_mart_of_more_than_ten_seconds_fire():
+    longest = {"lakehouse_daily": {on(0): (1800.5, 2.0), on(1): (1800.0, 1.0)}, MARTS: {on(0): (10.5, 2.0)}}
+    table = run_rule_states(longest)
+
+    def of(day: date, rule: str, scope: str) -> tuple:
+        return _said(RunRuleStates, table, day, rule, scope)
+
+    assert of(on(0), "PIPELINE_SLOW", "lakehouse_daily") == (FIRING, 1800.5, 2.0)
+    assert of(on(1), "PIPELINE_SLOW", "lakehouse_daily")[0] == OK
+    assert of(on(0), "PIPELINE_SLOW", "identity_daily")[0] == NO_DATA
+    assert of(on(0), "QUERY_SLOW", MARTS) == (FIRING, 10.5, 2.0)
 
 
 numbers = st.floats(-10, 10)
