@@ -111,6 +111,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "operations_page",
             "worklist_page",
             "clinical_page",
+            "monitoring_page",
             "financial_page",
             "comments_page",
             "data_quality_page",

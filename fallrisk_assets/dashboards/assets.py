@@ -16,6 +16,7 @@ from fallrisk_assets.dashboards.clinic_pages import (
     COMMENTS_FILE,
     DATA_QUALITY_FILE,
     FINANCIAL_FILE,
+    MONITORING_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
 )
@@ -41,6 +42,7 @@ OTHER_PAGES = {
     "Clinic finances": FINANCIAL_FILE,
     "What patients wrote": COMMENTS_FILE,
     "Data quality": DATA_QUALITY_FILE,
+    "Monitoring": MONITORING_FILE,
 }
 """Pages that are of no single day, by title."""
 

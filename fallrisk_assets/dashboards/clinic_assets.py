@@ -19,11 +19,13 @@ from fallrisk_assets.dashboards.clinic_pages import (
     COMMENTS_FILE,
     DATA_QUALITY_FILE,
     FINANCIAL_FILE,
+    MONITORING_FILE,
     OPERATIONS_FILE,
     WORKLIST_FILE,
     render_clinical,
     render_data_quality,
     render_financial,
+    render_monitoring,
     render_operations,
     render_worklist,
 )
@@ -31,6 +33,7 @@ from fallrisk_assets.dashboards.clinical import read_clinical
 from fallrisk_assets.dashboards.comments import read_comments, render_comments
 from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
+from fallrisk_assets.dashboards.monitoring import firing, read_monitoring
 from fallrisk_assets.dashboards.operations import latest_day, read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist, to_call
 from fallrisk_assets.lake.reports import Reports
@@ -133,6 +136,18 @@ def data_quality_page(context: dg.AssetExecutionContext) -> Iterator[dg.Material
     last = latest_day(content)
     tells = {"tells of": dg.MetadataValue.text("no day" if last is None else f"days to {last}")}
     _publish(context, DATA_QUALITY_FILE, render_data_quality(content), tells)
+    yield dg.MaterializeResult()
+
+
+@_page
+def monitoring_page(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    """One HTML page for who keeps the house running: what the rules say, how runs went, rows by table.
+
+    Filtered in the browser by day, job and rule. No patient, no appointment, no error's text.
+    """
+    content = _read(context, read_monitoring)
+    tells = {"rules that fire": dg.MetadataValue.int(firing(content))}
+    _publish(context, MONITORING_FILE, render_monitoring(content), tells)
     yield dg.MaterializeResult()
 
 

@@ -22,6 +22,7 @@ COMMENTS_FILE = "comments.html"
 FINANCIAL_FILE = "financial.html"
 DATA_QUALITY_FILE = "data_quality.html"
 CLINICAL_FILE = "clinical.html"
+MONITORING_FILE = "monitoring.html"
 
 
 class PageTooLargeError(ValueError):
@@ -86,6 +87,18 @@ def render_clinical(content: dict[str, Any] | None) -> str:
         PageTooLargeError: more than `MAX_PAGE_BYTES`.
     """
     return _rendered("clinical", content, "daily.js")
+
+
+def render_monitoring(content: dict[str, Any] | None) -> str:
+    """Return the HTML of the monitoring page; the same content gives the same text.
+
+    Args:
+        content: from `monitoring.read_monitoring`.
+
+    Raises:
+        PageTooLargeError: more than `MAX_PAGE_BYTES`.
+    """
+    return _rendered("monitoring", content, "daily.js")
 
 
 def _rendered(name: str, content: dict[str, Any] | None, *shared: str) -> str:

@@ -26,6 +26,7 @@ _TEMPLATES = (
     "comments.html.j2",
     "data_quality.html.j2",
     "clinical.html.j2",
+    "monitoring.html.j2",
 )
 _FILTERS = {
     "sentence_case": wording.sentence_case,

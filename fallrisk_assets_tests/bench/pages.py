@@ -25,13 +25,17 @@ from fallrisk_assets.dashboards import clinic_pages
 from fallrisk_assets.dashboards.clinical import read_clinical
 from fallrisk_assets.dashboards.data_quality import read_data_quality
 from fallrisk_assets.dashboards.financial import read_financial
+from fallrisk_assets.dashboards.monitoring import read_monitoring
 from fallrisk_assets.dashboards.operations import read_operations
 from fallrisk_assets.dashboards.worklist import read_worklist
 from fallrisk_assets.warehouse import operations
 from fallrisk_assets.warehouse.contract import FactAlert, FactRiskScore
 from fallrisk_assets.warehouse.dimensions import Wearers, patient_versions
 from fallrisk_assets.warehouse.facts import fact_alert, fact_risk_score
-from fallrisk_assets.warehouse.observability.contract import MartDataQuality
+from fallrisk_assets.warehouse.monitoring.assets import rows_by_day, sums_by_day
+from fallrisk_assets.warehouse.monitoring.contract import DimMonitoringRule, RuleStates
+from fallrisk_assets.warehouse.monitoring.states import dim_monitoring_rule, rule_states
+from fallrisk_assets.warehouse.observability.contract import MartDataQuality, MartPipelineRuns
 from fallrisk_assets.warehouse.observability.data_quality import (
     CheckOutcome,
     Published,
@@ -46,6 +50,7 @@ from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
 from fallrisk_assets_tests.bench.processes import cpu_s
 from fallrisk_assets_tests.bench.workload import WORK
 from fallrisk_assets_tests.dashboards.browser import chromium, open_page
+from fallrisk_assets_tests.dashboards.synthetic_runs import runs_of
 from fallrisk_assets_tests.warehouse.operations.rows import known, load, provider, state
 from fallrisk_assets_tests.warehouse.rows import (
     alert,
@@ -76,6 +81,7 @@ PAGES: dict[str, tuple[Callable[..., Any], Callable[..., str]]] = {
     "operations": (read_operations, clinic_pages.render_operations),
     "financial": (read_financial, clinic_pages.render_financial),
     "clinical": (read_clinical, clinic_pages.render_clinical),
+    "monitoring": (read_monitoring, clinic_pages.render_monitoring),
     "worklist": (read_worklist, clinic_pages.render_worklist),
     "data quality": (read_data_quality, clinic_pages.render_data_quality),
 }
@@ -105,6 +111,7 @@ def a_year(folder: Path) -> Warehouse:
     warehouse.replace_slices(MartDayAhead, ahead)
     _alerts_and_scores(warehouse, rng, days, Wearers(patient_versions(patients(*people), days[-1])))
     warehouse.replace_slices(MartDataQuality, {str(day): _quality(rng, day) for day in days})
+    _runs_and_rules(warehouse, rng, days)
     warehouse.export_snapshot()
     return warehouse
 
@@ -180,6 +187,17 @@ def _alerts_and_scores(warehouse: Warehouse, rng: random.Random, days: list[date
     lists = warehouse.query_each((_MARTS / "outreach.sql").read_text(), [[day] for day in days])
     outreach = {str(day): of.cast(arrow_schema(MartOutreach)) for day, of in zip(days, lists, strict=True)}
     warehouse.replace_slices(MartOutreach, outreach)
+
+
+def _runs_and_rules(warehouse: Warehouse, rng: random.Random, days: list[date]) -> None:
+    runs = [run for day in days for run in runs_of(rng, day, hourly=24)]
+    whole = {
+        DimMonitoringRule: dim_monitoring_rule(),
+        RuleStates: rule_states(days, sums_by_day(warehouse), rows_by_day(warehouse)),
+        MartPipelineRuns: pa.Table.from_pylist(runs, schema=arrow_schema(MartPipelineRuns)),
+    }
+    for model, rows in whole.items():
+        warehouse.replace_slice(model, WHOLE_TABLE, rows)
 
 
 def _score(rng: random.Random, usual: float) -> tuple[float | None, str]:

@@ -7,8 +7,10 @@ var blocks = (function () {
     return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   }
 
-  var TEXTS = ["text", "codes", "band", "severity", "time"];
+  var TEXTS = ["text", "codes", "band", "severity", "time", "state"];
   var BANDS = { high: "\u25b2", medium: "\u25c6", low: "\u25cf" };
+
+  var STATES = { FIRING: "\u25b2", OK: "\u25cf" };
 
   function sentence(code) {
     var text = code.replace(/_/g, " ").toLowerCase();
@@ -28,6 +30,8 @@ var blocks = (function () {
     minutes: function (value) { return number(value, 1) + "\u00a0min"; },
     days: function (value) { return number(value, 1) + "\u00a0d"; },
     score: function (value) { return number(value, 2); },
+    fine: function (value) { return value.toLocaleString("en-US", { maximumSignificantDigits: 4 }); },
+    state: function (value) { return (STATES[value] || "\u25cb") + "\u00a0" + (value.length > 2 ? sentence(value) : value); },
     plain: function (value) { return value.toLocaleString("en-US", { maximumFractionDigits: 1 }); },
     text: function (value) { return value; },
     codes: function (value) { return value.split(",").map(sentence).join(", "); },

@@ -22,41 +22,6 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
   function capital(text) { return text.charAt(0).toUpperCase() + text.slice(1); }
   function choosePatient(name) { form.choose("patient")(name); }
 
-  /* Cells of a cube by period and by class of one of its dimensions, one bar upon another.
-     classes: [[value, title, colour, pattern]]; the class of null is every value that is in none. */
-  function overTime(cube, source, choice, places, dimension, classes, number, sql, title) {
-    var known = classes.map(function (one) { return one[0]; }), other = known.indexOf(null);
-    function classOf(place) {
-      var found = known.indexOf(nameOf(cube, dimension, place));
-      return found < 0 ? other : found;
-    }
-    var groups = cube.grouped(places, function (place) {
-      return daily.periodOf(choice, cube.first + cube.day[place]);
-    });
-    var periods = daily.sorted(groups), days = periods.map(cubes.dayText);
-    var of = classes.map(function (one, order) {
-      return periods.map(function (period) {
-        return cube.sum(number, groups.get(period).filter(function (place) { return classOf(place) === order; })) || 0;
-      });
-    });
-    var column = source.dimensions[dimension];
-    var rest = known.filter(function (one) { return one !== null; }).map(daily.text).join(", ");
-    return {
-      columns: [{ title: daily.periodTitle(choice), way: "text" }].concat(classes.map(function (one) {
-        return { title: one[1], way: "count" };
-      })),
-      rows: days.map(function (day, i) { return [day].concat(of.map(function (its) { return its[i]; })); }),
-      atOnce: true,
-      sql: "SELECT " + daily.periodSql(choice, source.day_column) + " AS day,\n  " + classes.map(function (one) {
-        var is = one[0] === null ? column + " NOT IN (" + rest + ")" : column + " = " + daily.text(one[0]);
-        return "COUNT(CASE WHEN " + is + " THEN 1 END) AS " + charts.quoted(one[1]);
-      }).join(",\n  ") + "\n" + sql + "\nGROUP BY 1 ORDER BY 1",
-      figure: daily.stacked(days, classes.map(function (one, i) {
-        return { name: one[1], values: of[i], colour: one[2], pattern: one[3] };
-      }), title)
-    };
-  }
-
   /* The last chosen day on which anybody was scored; the last chosen one where there is none. */
   function scoredDay(places) {
     var last = null;
@@ -191,7 +156,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     } else {
       block("patient").querySelector(".content").replaceChildren();
     }
-    fill("bands", overTime(risk, content.risk_source, choice, people, "band", BANDS, counts.people.n,
+    fill("bands", daily.byClass(risk, content.risk_source, choice, people, "band", BANDS, counts.people.n,
       cubes.where(content.risk_source, choice), "Patient-days"), "Nobody was looked at in what is chosen.");
     var last = onDay(choice, day === null ? choice.to : day);
     fill("spread", charts.classes(content.spread, risk, risk.keep(last), cubes.where(content.risk_source, last),
@@ -200,10 +165,10 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     content.kpis.forEach(function (kpi) {
       fill("kpi-" + kpi.kpi, daily.indicator(block("kpi-" + kpi.kpi), kpi, alerts, content.alert_source, choice));
     });
-    fill("falls", overTime(alerts, content.alert_source, choice, fallen, "state", VERDICTS, number,
+    fill("falls", daily.byClass(alerts, content.alert_source, choice, fallen, "state", VERDICTS, number,
       cubes.where(content.alert_source, also(choice, "rule", "FALL_DETECTED")), "Detected falls"),
       "No fall was detected in what is chosen.");
-    fill("alerts", overTime(alerts, content.alert_source, choice, opened, "severity",
+    fill("alerts", daily.byClass(alerts, content.alert_source, choice, opened, "severity",
       content.severities.map(function (one) { return [one, capital(one)].concat(SEVERITIES[one]); }), number,
       cubes.where(content.alert_source, choice), "Alerts"));
     fill("rules", byName(choice, opened, "rule", "Rule", "codes"));

@@ -50,6 +50,41 @@ var daily = (function () {
     };
   }
 
+  /* Cells of a cube by period and by class of one of its dimensions, one bar upon another.
+     classes: [[value, title, colour, pattern]]; the class of null is every value that is in none. */
+  function byClass(cube, source, choice, places, dimension, classes, number, sql, title) {
+    var known = classes.map(function (one) { return one[0]; }), other = known.indexOf(null);
+    function classOf(place) {
+      var its = cube.dimensions[dimension], found = known.indexOf(its.names[its.codes[place]]);
+      return found < 0 ? other : found;
+    }
+    var groups = cube.grouped(places, function (place) {
+      return periodOf(choice, cube.first + cube.day[place]);
+    });
+    var periods = sorted(groups), days = periods.map(cubes.dayText);
+    var of = classes.map(function (one, order) {
+      return periods.map(function (period) {
+        return cube.sum(number, groups.get(period).filter(function (place) { return classOf(place) === order; })) || 0;
+      });
+    });
+    var column = source.dimensions[dimension];
+    var rest = known.filter(function (one) { return one !== null; }).map(text).join(", ");
+    return {
+      columns: [{ title: periodTitle(choice), way: "text" }].concat(classes.map(function (one) {
+        return { title: one[1], way: "count" };
+      })),
+      rows: days.map(function (day, i) { return [day].concat(of.map(function (its) { return its[i]; })); }),
+      atOnce: true,
+      sql: "SELECT " + periodSql(choice, source.day_column) + " AS day,\n  " + classes.map(function (one) {
+        var is = one[0] === null ? column + " NOT IN (" + rest + ")" : column + " = " + text(one[0]);
+        return "COUNT(CASE WHEN " + is + " THEN 1 END) AS " + charts.quoted(one[1]);
+      }).join(",\n  ") + "\n" + sql + "\nGROUP BY 1 ORDER BY 1",
+      figure: stacked(days, classes.map(function (one, i) {
+        return { name: one[1], values: of[i], colour: one[2], pattern: one[3] };
+      }), title)
+    };
+  }
+
   /* An indicator as a card: its value of what is chosen, and over time. */
   function indicator(section, kpi, cube, source, choice) {
     var places = cube.keep(choice), now = charts.value(kpi, cube, places);
@@ -170,5 +205,5 @@ var daily = (function () {
   }
 
   return { Form: Form, named: named, text: text, periodOf: periodOf, periodSql: periodSql, sorted: sorted,
-           periodTitle: periodTitle, stacked: stacked, indicator: indicator };
+           periodTitle: periodTitle, stacked: stacked, byClass: byClass, indicator: indicator };
 })();
