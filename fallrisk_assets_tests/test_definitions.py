@@ -101,6 +101,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "mart_outreach",
             "mart_data_quality",
             "mart_pipeline_runs",
+            "kpi_versions",
             "mart_day_ahead",
             "dim_monitoring_rule",
             "rule_states",
@@ -134,7 +135,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 71
+    assert len(tables) == 72
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks

@@ -43,6 +43,10 @@ WHERE kind = 'check' AND outcome = 'failed' ORDER BY day DESC, about, name
 _REFUSALS = """
 SELECT day, about, name, rows, detail FROM v_data_quality WHERE kind = 'refusal' ORDER BY day, about, name
 """
+_RESTATED = """
+SELECT day, kpi, title, restatement, value_before, value, restated_on FROM v_kpi_restatement
+ORDER BY restated_at DESC, day DESC, kpi
+"""
 
 
 def read_data_quality(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
@@ -68,6 +72,7 @@ def read_data_quality(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] |
         "counts": counts,
         "failures": _rows(connection, _FAILURES),
         "refusals": _rows(connection, _REFUSALS),
+        "restated": _rows(connection, _RESTATED),
         "source": asdict(QUALITY),
         "cube": read_cube(connection, QUALITY, measures, first, last),
     }

@@ -187,6 +187,7 @@ TABLE_ASSETS = (
         *OPERATIONS_ASSETS,
         "mart_data_quality",
         "mart_pipeline_runs",
+        "kpi_versions",
         "mart_day_ahead",
         "dim_monitoring_rule",
         "rule_states",

@@ -1,19 +1,20 @@
 """Weeks of data quality in a warehouse, with what real ones have: failures, silence, awkward sentences."""
 
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
-from fallrisk_assets.warehouse.observability.contract import MartDataQuality
+from fallrisk_assets.warehouse.observability.contract import KpiVersions, MartDataQuality
 from fallrisk_assets.warehouse.observability.data_quality import (
     CheckOutcome,
     Published,
     Samples,
     data_quality,
 )
-from fallrisk_assets.warehouse.resource import Warehouse
+from fallrisk_assets.warehouse.observability.kpi_versions import kpi_versions
+from fallrisk_assets.warehouse.resource import WHOLE_TABLE, Warehouse
 from fallrisk_assets_tests.warehouse.operations.rows import known, provider
 
 FIRST = date(2026, 1, 5)
@@ -40,8 +41,29 @@ def quality_of(folder: Path, days: int = 80) -> Warehouse:
     for number in range(days):
         day = FIRST + timedelta(days=number)
         warehouse.replace_slice(MartDataQuality, str(day), _day(rng, day))
+    warehouse.replace_slice(KpiVersions, WHOLE_TABLE, _restated())
     warehouse.export_snapshot()
     return warehouse
+
+
+def _restated() -> pa.Table:
+    """Return a figure that was restated twice, the second time to nothing, and one that was not."""
+    told: pa.Table = kpi_versions([], [], datetime(2026, 1, 6, tzinfo=UTC), "run-1")
+    for number, values in enumerate(((0.25, 0.5), (0.125, 0.5), (None, 0.5))):
+        mart = [
+            {
+                "day": FIRST,
+                "kpi": kpi,
+                "numerator": value,
+                "denominator": 1.0,
+                "value": value,
+                "is_final": True,
+            }
+            for kpi, value in zip(("no_show_rate", "completion_rate"), values, strict=True)
+        ]
+        at = datetime(2026, 1, 6 + number, 2, tzinfo=UTC)
+        told = kpi_versions(told.to_pylist(), mart, at, f"run-{number}")
+    return told
 
 
 def _day(rng: random.Random, day: date) -> pa.Table:

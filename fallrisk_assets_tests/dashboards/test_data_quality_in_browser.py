@@ -25,9 +25,12 @@ from fallrisk_assets_tests.warehouse.operations.rows import known
 BLOCKS = {"outcomes", "failures", "checks", "quarantine", "freshness", "tables", "devices"}
 CHOICES: list[tuple[dict[str, str], set[str]]] = [
     ({}, BLOCKS),
-    ({"period": "all"}, BLOCKS),
+    ({"period": "all"}, {*BLOCKS, "restated"}),
     ({"from": "2026-01-19", "to": "2026-01-30"}, BLOCKS),
-    ({"table": "=telemetry", "period": "all"}, {"outcomes", "failures", "checks", "freshness", "tables"}),
+    (
+        {"table": "=telemetry", "period": "all"},
+        {"outcomes", "failures", "checks", "freshness", "tables", "restated"},
+    ),
     ({"table": "=fact_device_day", "period": "7"}, {"devices"}),
 ]
 

@@ -118,6 +118,20 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     };
   }
 
+  function restated(choice) {
+    var from = cubes.dayText(choice.from), to = cubes.dayText(choice.to);
+    return {
+      columns: [{ title: "Day", way: "text" }, { title: "Indicator", way: "text" }, { title: "Name", way: "text" },
+        { title: "Time", way: "count" }, { title: "Was", way: "fine" }, { title: "Is", way: "fine" },
+        { title: "Restated on", way: "text" }],
+      rows: content.restated.filter(function (row) { return row[0] >= from && row[0] <= to; }),
+      open: true, stack: true, empty: "No figure of the chosen days was restated.",
+      sql: "SELECT day, kpi, title, restatement, value_before, value, restated_on\nFROM v_kpi_restatement\n" +
+        "WHERE day BETWEEN DATE " + daily.text(from) + " AND DATE " + daily.text(to) +
+        "\nORDER BY restated_at DESC, day DESC, kpi"
+    };
+  }
+
   function freshness(choice) {
     var groups = cube.byDimension(keep(choice, "table"), "table");
     var rows = daily.sorted(groups).map(function (code) {
@@ -189,6 +203,7 @@ cubes.unpacked(document.getElementById("content").textContent).then(function (co
     fill("failures", failed);
     fill("checks", checks(choice));
     fill("quarantine", refused);
+    fill("restated", restated(choice));
     fill("freshness", freshness(choice));
     fill("tables", heat(choice, "table", "table", "about", "Table", counts.partitions.n, counts.expected.n,
       "partitions", "expected_partitions"));

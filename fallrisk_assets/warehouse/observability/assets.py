@@ -4,7 +4,7 @@ Here: which inputs a table is made from. Not here: how (`data_quality.py`).
 """
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -17,7 +17,12 @@ from fallrisk_assets.partitions import hours_of_day
 from fallrisk_assets.publishing import show_bars
 from fallrisk_assets.telemetry.contract import TelemetryQuarantine
 from fallrisk_assets.warehouse.observability.check_history import day_outcomes
-from fallrisk_assets.warehouse.observability.contract import CHECK, MartDataQuality, MartPipelineRuns
+from fallrisk_assets.warehouse.observability.contract import (
+    CHECK,
+    KpiVersions,
+    MartDataQuality,
+    MartPipelineRuns,
+)
 from fallrisk_assets.warehouse.observability.data_quality import (
     Published,
     Samples,
@@ -25,6 +30,7 @@ from fallrisk_assets.warehouse.observability.data_quality import (
     merged_refusals,
     refusals,
 )
+from fallrisk_assets.warehouse.observability.kpi_versions import kpi_versions as figures_by_version
 from fallrisk_assets.warehouse.observability.run_history import finished_runs
 from fallrisk_assets.warehouse.observability.watched import DAILY, HOURLY, asset_key, known_checks
 from fallrisk_assets.warehouse.publishing import WarehousePublication, warehouse_asset
@@ -40,6 +46,8 @@ QUARANTINES: tuple[ContractType, ...] = (
 COUNTED: tuple[ContractType, ...] = (*HOURLY, *DAILY, OperationsQuarantine, AppointmentQuarantine)
 """Tables whose publications are counted: those of the day pages, and the clinic's refusals."""
 
+_KNOWN_FIGURES = "SELECT * FROM kpi_versions"
+_FIGURES_NOW = "SELECT * FROM mart_daily_kpis WHERE is_final"
 _KNOWN_RUNS = "SELECT * FROM mart_pipeline_runs"
 _KEPT = timedelta(days=FACT_DAYS)
 _OVERLAP = timedelta(hours=1)
@@ -92,6 +100,25 @@ def mart_pipeline_runs(
     for key in publication.keys:
         publication.add(key, rows)
         show_bars(publication, key, counts, name="runs by end")
+
+
+@warehouse_asset(KpiVersions, deps=["mart_daily_kpis", "dim_kpi"])
+def kpi_versions(
+    context: dg.AssetExecutionContext, lake: Lake, warehouse: AnyWarehouse, publication: WarehousePublication
+) -> None:
+    """What the mart says now beside what it said before."""
+    known = warehouse.query(_KNOWN_FIGURES).to_pylist()
+    mart = warehouse.query(_FIGURES_NOW).to_pylist()
+    newest = max((row["day"] for row in mart), default=None)
+    kept = [row for row in known if newest is None or newest - row["day"] <= _KEPT]
+    rows = figures_by_version(kept, mart, datetime.now(UTC), context.run_id)
+    counts = {"first known": 0, "restated": 0}
+    for row in rows.to_pylist():
+        if row["run_id"] == context.run_id:
+            counts["first known" if row["version"] == 1 else "restated"] += 1
+    for key in publication.keys:
+        publication.add(key, rows)
+        show_bars(publication, key, counts, name="figures of this run")
 
 
 def _keys(model: ContractType, day: str) -> list[str]:

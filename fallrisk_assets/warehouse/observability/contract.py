@@ -1,6 +1,7 @@
 """Tables of the warehouse on the house itself.
 
-Here: what they are. Not here: how their rows are made (`data_quality.py`, `run_history.py`).
+Here: what they are. Not here: how their rows are made (`data_quality.py`, `run_history.py`,
+`kpi_versions.py`).
 """
 
 from fallrisk_assets.contract import (
@@ -103,4 +104,31 @@ class MartPipelineRuns(Contract):
     slowest_mart_s: Float64 = column(22, "How long", unit="s", nullable=True, ge=0)
 
 
-TABLES = (MartDataQuality, MartPipelineRuns)
+@table(
+    name="kpi_versions",
+    namespace="warehouse",
+    grain="one row per day, indicator and version",
+    key=("day", "kpi", "version"),
+    slice_column=None,
+    slicing="none",
+    person=None,
+    sort=("day", "kpi", "version"),
+    of_runs=True,
+)
+class KpiVersions(Contract):
+    """The figures of whole days as they were first known, and each time that late data made them others.
+
+    Never made anew: what was once shown stays on record for two years. `v_kpi_restatement` shows the changes.
+    """
+
+    day: Date = column(1, "Day of the indicator")
+    kpi: String = column(2, "Indicator, defined in dim_kpi")
+    version: Int32 = column(3, "1 as it was first known, then one more for each change", ge=1)
+    numerator: Float64 = column(4, "Numerator", nullable=True)
+    denominator: Float64 = column(5, "Denominator; null for a count or a sum", nullable=True)
+    value: Float64 = column(6, "Numerator by denominator", nullable=True)
+    known_at: Timestamp = column(7, "Since when it was known so")
+    run_id: String = column(8, "Run that found it")
+
+
+TABLES = (MartDataQuality, MartPipelineRuns, KpiVersions)
