@@ -375,7 +375,15 @@ def marts(warehouse):
         model.spec.name: warehouse.query(query, values).cast(arrow_schema(model)).to_pylist()
         for model, (query, values) in queries.items()
     }
-    views = ("v_risk_score", "v_device_day", "v_alert", "v_cohort_day", "v_appointment", "v_feedback")
+    views = (
+        "v_risk_score",
+        "v_device_day",
+        "v_alert",
+        "v_cohort_day",
+        "v_appointment",
+        "v_answer",
+        "v_feedback",
+    )
     for view in (*views, "v_clinic_day", "v_utilisation_7d"):
         rows = warehouse.query(f"SELECT * FROM {view}").to_pylist()
         found[view] = sorted(repr({name: plain(value) for name, value in row.items()}) for row in rows)

@@ -97,7 +97,7 @@ def told() -> dict[str, Any]:
             "mart": least_ms(_KPI, _key(1), _key(CLINIC_DAYS)),
         }
         statuses = connection.execute("SELECT status, COUNT(*) FROM v_appointment GROUP BY status").fetchall()
-        (answers,) = connection.execute("SELECT COUNT(*) FROM v_feedback").fetchone() or (0,)
+        (answers,) = connection.execute("SELECT COUNT(*) FROM v_answer").fetchone() or (0,)
     return {"kpi_ms": kpi_ms, "statuses": dict(statuses), "answers": answers}
 
 

@@ -185,7 +185,10 @@ class FactAppointment(Contract):
     sort=("feedback_id", "content_hash"),
 )
 class FactFeedback(Contract):
-    """Answers of surveys; `v_feedback` shows each once. What patients wrote stays in the lake."""
+    """Answers of surveys; `v_answer` shows each once, `v_feedback` with its visit.
+
+    What patients wrote stays in the lake.
+    """
 
     day: Date = column(1, "UTC day on which the answer was received")
     date_id: Int32 = column(2, "Day on which it was given as YYYYMMDD")

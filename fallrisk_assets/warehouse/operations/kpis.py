@@ -46,7 +46,7 @@ def _of_visits(
 
 
 def _of_answers(kpi: str, title: str, definition: str, unit: str, numerator: str, denominator: str) -> Kpi:
-    return Kpi(kpi, title, definition, unit, "v_feedback", "feedback_date", numerator, denominator)
+    return Kpi(kpi, title, definition, unit, "v_answer", "feedback_date", numerator, denominator)
 
 
 def _of_alerts(

@@ -18,7 +18,7 @@ answers AS (
     SELECT
         patient_key, AVG(CAST(overall_satisfaction AS DOUBLE PRECISION)) AS mean_satisfaction,
         COUNT(overall_satisfaction) AS answers
-    FROM v_feedback
+    FROM v_answer
     GROUP BY patient_key
 ),
 risk AS (

@@ -7,16 +7,25 @@ WITH delivered AS (
     FROM v_appointment
     WHERE status = 'Completed'
     GROUP BY scheduled_date, provider_key
+),
+back AS (
+    SELECT 0 AS days UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+    UNION ALL SELECT 6
+),
+of_week AS (
+    SELECT d.day + b.days AS day, d.provider_key, SUM(d.minutes) AS minutes
+    FROM delivered AS d
+    CROSS JOIN back AS b
+    GROUP BY d.day + b.days, d.provider_key
 )
 SELECT
-    c.day, p.provider_key, p.provider_id, p.specialty, SUM(d.minutes) AS delivered_minutes,
-    MAX(p.available_hours_per_week) * 60 AS available_minutes
+    c.day, p.provider_key, p.provider_id, p.specialty, w.minutes AS delivered_minutes,
+    p.available_hours_per_week * 60 AS available_minutes
 FROM v_clinic_day AS c
 INNER JOIN dim_provider AS p
     ON p.active
     AND p.available_hours_per_week > 0
     AND CAST(p.valid_from AS DATE) <= c.day
     AND (p.valid_to IS NULL OR c.day < CAST(p.valid_to AS DATE))
-LEFT JOIN delivered AS d ON d.provider_key = p.provider_key AND d.day <= c.day AND d.day > c.day - 7
-WHERE c.day >= c.first_day + 6
-GROUP BY c.day, p.provider_key, p.provider_id, p.specialty;
+LEFT JOIN of_week AS w ON w.provider_key = p.provider_key AND w.day = c.day
+WHERE c.day >= c.first_day + 6;
