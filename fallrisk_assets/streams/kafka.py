@@ -7,7 +7,8 @@ Every variable `FALLRISK_KAFKA_…` is handed on to librdkafka as the property o
 underscores: `FALLRISK_KAFKA_BOOTSTRAP_SERVERS`, `FALLRISK_KAFKA_SECURITY_PROTOCOL=SASL_SSL`,
 `FALLRISK_KAFKA_SASL_MECHANISM=SCRAM-SHA-512`, `FALLRISK_KAFKA_SASL_USERNAME`, `FALLRISK_KAFKA_SASL_PASSWORD`,
 `FALLRISK_KAFKA_SSL_CA_LOCATION` and so on; a value may be a reference to a secret (`secrets.py`)
-(https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
+(https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). With `FALLRISK_MSK_REGION` the
+brokers are those of MSK, which knows clients by their IAM role (`msk.py`).
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 from fallrisk_assets.lake.s3 import Misconfigured
 from fallrisk_assets.secrets import revealed
+from fallrisk_assets.streams.msk import REGION_VARIABLE, signer
 
 PREFIX = "FALLRISK_KAFKA_"
 SERVERS_VARIABLE = f"{PREFIX}BOOTSTRAP_SERVERS"
@@ -54,24 +56,31 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def client_settings(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return librdkafka's properties from the variables.
+def client_settings(variables: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return librdkafka's properties from the variables, and what it calls for a token where it needs one.
 
     Raises:
         Misconfigured: no broker is named, or there is no secret of the name that a value refers to.
         SecretsUnavailable: the store of secrets does not answer for the moment.
     """
-    settings = {
+    settings: dict[str, Any] = {
         name.removeprefix(PREFIX).lower().replace("_", "."): revealed(value, "kafka", name)
         for name, value in variables.items()
         if name.startswith(PREFIX)
     }
     if not settings.get("bootstrap.servers"):
         raise Misconfigured("kafka", SERVERS_VARIABLE, "is not set")
+    if region := variables.get(REGION_VARIABLE):
+        by_role = {
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanisms": "OAUTHBEARER",
+            "oauth_cb": signer(region),
+        }
+        settings = {**settings, **by_role}
     return settings
 
 
-def consumer(group: str, settings: Mapping[str, str]) -> Any:
+def consumer(group: str, settings: Mapping[str, Any]) -> Any:
     """Return a consumer whose offsets are committed by us alone; a new group begins at the beginning.
 
     Raises:

@@ -7,17 +7,21 @@ message is acknowledged when the spool has it on disk. What is not acknowledged 
 sends no more than its limit of messages in flight (mosquitto's `max_inflight_messages`, 100 at AWS IoT Core).
 """
 
+import atexit
 import logging
 import os
 import queue
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fallrisk_assets.lake.s3 import Misconfigured
+from fallrisk_assets.secrets import is_reference, revealed
 from fallrisk_assets.streams.gateway import CONFIG, STATUS, TELEMETRY, Gateway, topic_of
 from fallrisk_assets.streams.registry import Registry
 from fallrisk_assets.streams.spool import Record, Spool, SpoolFull
@@ -48,28 +52,42 @@ class MqttSettings:
 
     @classmethod
     def of_environment(cls, variables: Mapping[str, str] = os.environ) -> "MqttSettings":
-        """Read `FALLRISK_MQTT_HOST`, `_PORT` (8883), `_CA`, `_CERT`, `_KEY` (files) and `_CLIENT_ID`.
+        """Read `FALLRISK_MQTT_HOST`, `_PORT` (8883), `_CA`, `_CERT`, `_KEY` and `_CLIENT_ID`.
+
+        The certificates and the key are files, or references to secrets that hold what would be in the file.
 
         Raises:
-            Misconfigured: one is missing, or no file or number.
+            Misconfigured: one is missing, or no file, secret or number.
+            SecretsUnavailable: the store of secrets does not answer for the moment.
         """
         for name in (HOST, CA, CERTIFICATE, KEY):
             if not variables.get(name):
                 raise Misconfigured("mqtt", name, "is not set")
-        for name in (CA, CERTIFICATE, KEY):
-            if not os.path.isfile(variables[name]):
-                raise Misconfigured("mqtt", name, f"{variables[name]} is no file")
+        ca, certificate, key = (_file(name, variables[name]) for name in (CA, CERTIFICATE, KEY))
         port = variables.get(PORT, "8883")
         if not port.isdigit():
             raise Misconfigured("mqtt", PORT, f"{port!r} is no number")
         return cls(
             variables[HOST],
             int(port),
-            variables[CA],
-            variables[CERTIFICATE],
-            variables[KEY],
+            ca,
+            certificate,
+            key,
             variables.get(CLIENT_ID) or "fallrisk-gateway",
         )
+
+
+def _file(name: str, value: str) -> str:
+    """Return the file that a variable names; what a reference names is put into one that only we can read."""
+    if not is_reference(value):
+        if not os.path.isfile(value):
+            raise Misconfigured("mqtt", name, f"{value} is no file")
+        return value
+    text = revealed(value, "mqtt", name)
+    with tempfile.NamedTemporaryFile("w", prefix="fallrisk-mqtt-", suffix=".pem", delete=False) as file:
+        file.write(text)
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return file.name
 
 
 def client_of(settings: MqttSettings, **options: Any) -> Any:

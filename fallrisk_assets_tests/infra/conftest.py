@@ -17,6 +17,8 @@ WISHES = {
     "smtp_host": "mail.clinic.example",
     "smtp_sender": "alerts@clinic.example",
     "landing_events": "true",
+    "iot_endpoint": "a1b2c3-ats.iot.eu-west-1.amazonaws.com",
+    "kafka_servers": "boot-x.c1.kafka-serverless.eu-west-1.amazonaws.com:9098",
 }
 SETTINGS = {"account": "111111111111", "region": "eu-west-1", "contact": "ops@clinic.example"}
 
@@ -68,7 +70,7 @@ def house(synthesised) -> House:
 
 @pytest.fixture(scope="session")
 def chosen_templates(tmp_path_factory) -> Path:
-    """Return the folder of templates of a clinic that mails alerts and reads the queue of new drops."""
+    """Return the folder of templates of a clinic that mails alerts, is told of drops, and has streams."""
     out = tmp_path_factory.mktemp("chosen")
     done = run_python(INFRA / "app.py", out, {**SETTINGS, **WISHES})
     assert done.returncode == 0, done.stderr[-4000:]

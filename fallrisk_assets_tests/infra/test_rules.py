@@ -90,7 +90,7 @@ def test_the_documentation_names_every_stack_and_every_setting_and_nothing_that_
     settings = re.findall(
         r"^    (\w+): (?:str|int|bool)", (INFRA / "fallrisk_infra/settings.py").read_text(), re.M
     )
-    assert len(settings) == 12
+    assert len(settings) == 14
     for name in settings:
         assert f"`{name}`" in told or f"-c {name}=" in told, name
     made = "".join(path.read_text() for path in synthesised.glob("*.template.json"))

@@ -1,5 +1,6 @@
 """Tasks on ECS: they are given what the lakehouse asks for, and may do what they do and nothing else."""
 
+import importlib
 import json
 import re
 
@@ -8,12 +9,20 @@ import pytest
 import yaml
 
 from fallrisk_assets.environments import resources_for
+from fallrisk_assets.events.sinks import BUS_VARIABLE
+from fallrisk_assets.lake.landing_queue import QUEUE_VARIABLE
 from fallrisk_assets.secrets import is_reference
+from fallrisk_assets.streams.__main__ import SPOOL_VARIABLE
+from fallrisk_assets.streams.kafka import LANDING_GROUP, LIVE_GROUP, client_settings
+from fallrisk_assets.streams.mqtt import CA, CERTIFICATE, HOST, KEY
 from fallrisk_assets_tests.infra.conftest import ROOT
 from fallrisk_assets_tests.infra.house import as_list, told
 
 ALL = ("code", "run", "webserver", "daemon")
 WITH_DATA = ("code", "run")
+STREAMING = {"gateway": "mqtt", "kafka-landing": "kafka", "kafka-live": "kafka"}
+REFERENCES = {"code": 4, "run": 4, "gateway": 6, "kafka-landing": 4, "kafka-live": 4}
+"""How many secrets each task is told of by reference."""
 DEPLOYED = ROOT / "deploy/aws"
 LAKE = "arn:aws:s3:::fallrisk-lake-111111111111-eu-west-1"
 LANDING = "arn:aws:s3:::fallrisk-landing-111111111111-eu-west-1"
@@ -72,13 +81,15 @@ def test_the_address_of_user_code_is_the_name_under_which_it_is_found(house):
     assert names == {"code", "webserver"}
 
 
-@pytest.mark.parametrize("task", ALL)
+@pytest.mark.parametrize("task", [*ALL, *STREAMING])
 def test_no_password_and_no_token_is_in_a_template(chosen, task):
     told_openly = {
-        n: v for n, v in environment(chosen, task).items() if re.search("PASSWORD|TOKEN|USERNAME", n)
+        n: v
+        for n, v in environment(chosen, task).items()
+        if re.search("PASSWORD|TOKEN|USERNAME|_CERT|_KEY", n)
     }
     assert [n for n, value in told_openly.items() if not is_reference(value)] == []
-    assert ("FALLRISK_WEBHOOK_TOKEN" in told_openly) == (task in WITH_DATA)
+    assert ("FALLRISK_WEBHOOK_TOKEN" in told_openly) == (task in WITH_DATA or task in STREAMING)
     assert set(secrets(chosen, task)) == {"DAGSTER_PG_USERNAME", "DAGSTER_PG_PASSWORD"}
 
 
@@ -91,7 +102,7 @@ def test_every_field_of_a_secret_that_a_task_asks_for_is_in_the_secret(chosen):
     for attached in chosen.of("SecretsManager::SecretTargetAttachment"):
         made[attached.name] = made[told(attached.properties["SecretId"]).strip("<>")]
     asked = 0
-    for task in ALL:
+    for task in (*ALL, *STREAMING):
         for variable, source in secrets(chosen, task).items():
             name, field = re.fullmatch(r"<fallrisk-\w+:ExportsOutputRef(\w+)>:(\w+)::", source).groups()
             (fields,) = [fields for secret, fields in made.items() if name.startswith(secret)]
@@ -101,10 +112,10 @@ def test_every_field_of_a_secret_that_a_task_asks_for_is_in_the_secret(chosen):
                 name, field = re.fullmatch(r"secretsmanager:([\w/]+)#(\w+)", value).groups()
                 assert field in made[names[name]], (task, variable)
                 asked += 1
-    assert asked == 2 * 4
+    assert asked == sum(REFERENCES.values())
 
 
-@pytest.mark.parametrize("task", ALL)
+@pytest.mark.parametrize("task", [*ALL, *STREAMING])
 def test_a_task_may_read_the_secrets_that_it_is_told_of_and_no_other(chosen, task):
     told_of = {
         re.fullmatch(r"secretsmanager:fallrisk/(\w+)#\w+", value).group(1)
@@ -248,3 +259,62 @@ def test_the_authorities_that_redshift_is_checked_against_are_in_the_image(house
     version = re.search(r"^ARG PYTHON_IMAGE=python:(3\.\d+)", dockerfile, re.M).group(1)
     assert bundle == f"/opt/venv/lib/python{version}/site-packages/certifi/cacert.pem"
     assert re.search(r"^certifi==", (ROOT / "deploy/requirements.lock").read_text(), re.M)
+
+
+def test_what_comes_by_streams_is_taken_where_it_is_said_where_from(house, chosen):
+    assert not set(STREAMING) & set(house.tasks())
+    assert set(STREAMING) <= set(chosen.tasks())
+    for task, source in STREAMING.items():
+        command = chosen.tasks()[task]["Command"]
+        assert command[:2] == ["python", "-m"]
+        assert command[-1] == source
+        module = importlib.import_module(
+            command[2] if command[2].endswith(".stream") else f"{command[2]}.__main__"
+        )
+        assert callable(module.main)
+    services = {s.properties["ServiceName"]: s.properties for s in chosen.of("ECS::Service")}
+    for task in ("gateway", "kafka-live"):  # one spool, and one that tells of falls
+        assert services[task]["DeploymentConfiguration"]["MaximumPercent"] == 100
+
+
+def test_the_settings_of_a_stream_are_those_that_its_process_reads(chosen):
+    gateway = environment(chosen, "gateway")
+    assert gateway["FALLRISK_MQTT_HOST"] == "a1b2c3-ats.iot.eu-west-1.amazonaws.com"
+    assert {HOST, CA, CERTIFICATE, KEY, SPOOL_VARIABLE} <= set(gateway)
+    for task in ("kafka-landing", "kafka-live"):
+        told_of = environment(chosen, task)
+        found = client_settings(
+            {n: v for n, v in told_of.items() if n.startswith(("FALLRISK_KAFKA", "FALLRISK_MSK"))}
+        )
+        assert (found["sasl.mechanisms"], found["security.protocol"]) == ("OAUTHBEARER", "SASL_SSL")
+        assert found["bootstrap.servers"].endswith(":9098")
+
+
+@pytest.mark.parametrize("task", STREAMING)
+def test_who_lands_drops_puts_new_ones_and_deletes_none(chosen, task):
+    rights = f"{task}-rights"
+    assert chosen.allows(rights, "s3:PutObject", f"{LANDING}/landing/telemetry/x")
+    assert not chosen.allows(rights, "s3:DeleteObject", f"{LANDING}/landing/telemetry/x")
+
+
+@pytest.mark.parametrize(("task", "group"), [("kafka-landing", LANDING_GROUP), ("kafka-live", LIVE_GROUP)])
+def test_a_consumer_reads_topics_by_its_own_group_and_writes_none(chosen, task, group):
+    rights, kafka = f"{task}-rights", "arn:aws:kafka:eu-west-1:111111111111"
+    assert chosen.allows(rights, "kafka-cluster:Connect", f"{kafka}:cluster/fallrisk/1")
+    assert chosen.allows(rights, "kafka-cluster:ReadData", f"{kafka}:topic/fallrisk/1/telemetry")
+    assert chosen.allows(rights, "kafka-cluster:AlterGroup", f"{kafka}:group/fallrisk/1/{group}")
+    assert not chosen.allows(rights, "kafka-cluster:WriteData", f"{kafka}:topic/fallrisk/1/telemetry")
+    other = {LANDING_GROUP, LIVE_GROUP} - {group}
+    assert not chosen.allows(rights, "kafka-cluster:AlterGroup", f"{kafka}:group/fallrisk/1/{other.pop()}")
+    assert not chosen.allows("run-rights", "kafka-cluster:Connect", f"{kafka}:cluster/fallrisk/1")
+
+
+@pytest.mark.parametrize("task", WITH_DATA)
+def test_user_code_tells_the_bus_and_reads_the_queue_of_drops_where_it_is_fed(house, chosen, task):
+    for of, has_queue in ((house, False), (chosen, True)):
+        told_of = environment(of, task)
+        assert BUS_VARIABLE in told_of
+        assert (QUEUE_VARIABLE in told_of) == has_queue
+        actions = {a for s in of.statements(f"{task}-rights") for a in as_list(s["Action"])}
+        assert "events:PutEvents" in actions
+        assert ({"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"} <= actions) == has_queue

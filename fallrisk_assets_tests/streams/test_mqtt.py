@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from isal import igzip
@@ -200,3 +201,23 @@ def test_settings_that_cannot_be_are_refused_by_name(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(Misconfigured, match="FALLRISK_MQTT_PORT"):
         MqttSettings.of_environment({"FALLRISK_MQTT_HOST": "h", "FALLRISK_MQTT_PORT": "x", **files})
+
+
+def test_a_certificate_may_be_a_reference_and_its_file_is_ours_alone(tmp_path):
+    pem = tmp_path / "gateway.json"
+    pem.write_text(json.dumps({"certificate": "of the gateway\n", "key": "its key\n"}))
+    authority = tmp_path / "ca.pem"
+    authority.write_text("of whom we trust\n")
+    known = {
+        "FALLRISK_MQTT_HOST": "broker",
+        "FALLRISK_MQTT_CA": str(authority),
+        "FALLRISK_MQTT_CERT": f"file:{pem}#certificate",
+        "FALLRISK_MQTT_KEY": f"file:{pem}#key",
+    }
+    settings = MqttSettings.of_environment(known)
+    assert settings.ca == str(authority)
+    assert Path(settings.certificate).read_text() == "of the gateway\n"
+    assert Path(settings.key).read_text() == "its key\n"
+    assert Path(settings.key).stat().st_mode & 0o077 == 0
+    with pytest.raises(Misconfigured, match="FALLRISK_MQTT_KEY"):
+        MqttSettings.of_environment({**known, "FALLRISK_MQTT_KEY": f"file:{pem}#nothing"})

@@ -71,6 +71,7 @@ def build(app: cdk.App, settings: Settings) -> dict[str, cdk.Stack]:
         database=database.instance,
         warehouse=warehouse,
         secrets=secrets,
+        messaging=messaging,
         repository=registry.repository,
         data_key=keys.data,
         message_key=keys.messages,

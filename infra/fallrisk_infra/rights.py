@@ -105,6 +105,47 @@ def of_reading_curated(at: Places) -> list[iam.PolicyStatement]:
     ]
 
 
+def of_landing(at: Places) -> list[iam.PolicyStatement]:
+    """Whoever lands what comes by streams: put drops, and never change or delete one."""
+    return [_allow(["s3:PutObject"], [f"arn:aws:s3:::{at.landing}/landing/*"])]
+
+
+def of_new_drops(queue_arn: str, key_arn: str, at: Places) -> list[iam.PolicyStatement]:
+    """User code, whose sensors are told of new drops."""
+    return [
+        _allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue_arn]),
+        _allow(
+            ["kms:Decrypt"], [key_arn], {"StringEquals": {"kms:ViaService": f"sqs.{at.region}.amazonaws.com"}}
+        ),
+    ]
+
+
+def of_telling_stages(bus_arn: str, key_arn: str, at: Places) -> list[iam.PolicyStatement]:
+    """User code, whose sensor tells the bus what became of a stage."""
+    return [
+        _allow(["events:PutEvents"], [bus_arn]),
+        _allow(
+            ["kms:GenerateDataKey", "kms:Decrypt"],
+            [key_arn],
+            {"StringEquals": {"kms:ViaService": f"events.{at.region}.amazonaws.com"}},
+        ),
+    ]
+
+
+def of_consuming(at: Places, cluster: str, group: str) -> list[iam.PolicyStatement]:
+    """A consumer of Kafka: its own group, topics to read, none to write."""
+    return [
+        _allow(["kafka-cluster:Connect"], [at.arn("kafka", f"cluster/{cluster}/*")]),
+        _allow(
+            ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], [at.arn("kafka", f"topic/{cluster}/*")]
+        ),
+        _allow(
+            ["kafka-cluster:DescribeGroup", "kafka-cluster:AlterGroup"],
+            [at.arn("kafka", f"group/{cluster}/*/{group}")],
+        ),
+    ]
+
+
 def of_logs(at: Places) -> list[iam.PolicyStatement]:
     """Webserver and daemon: read and write what runs printed."""
     return [

@@ -9,12 +9,12 @@ from constructs import Construct
 
 from fallrisk_infra.exceptions import except_for
 
-OUTBOX, LOADER = "fallrisk/outbox", "fallrisk/warehouse"
+OUTBOX, LOADER, GATEWAY = "fallrisk/outbox", "fallrisk/warehouse", "fallrisk/gateway"
 WAREHOUSE_USER = "fallrisk_loader"
 
 
 class Secrets(cdk.Stack):
-    """The mail server's login and the token of webhooks; the warehouse's user that is no administrator."""
+    """The mail server's login and the token of webhooks; the warehouse's user; the gateway's certificate."""
 
     def __init__(self, scope: Construct, id: str, *, key: kms.IKey, **kwargs) -> None:
         super().__init__(scope, id, **kwargs)
@@ -30,6 +30,13 @@ class Secrets(cdk.Stack):
             "The user by which runs write to Redshift",
             {"username": WAREHOUSE_USER},
             generated="password",
+        )
+        # What is generated is no key: a person puts the gateway's own in its place.
+        self.gateway = self._secret(
+            GATEWAY,
+            "Certificate and private key by which the gateway is known to IoT Core, as PEM",
+            {"certificate": ""},
+            generated="key",
         )
 
     def _secret(

@@ -16,9 +16,11 @@ from constructs import Construct
 from fallrisk_infra import rights
 from fallrisk_infra.database import NAME
 from fallrisk_infra.exceptions import except_for
+from fallrisk_infra.messaging import Messaging
 from fallrisk_infra.network import Network
-from fallrisk_infra.secrets import LOADER, OUTBOX, WAREHOUSE_USER, Secrets
+from fallrisk_infra.secrets import GATEWAY, LOADER, OUTBOX, WAREHOUSE_USER, Secrets
 from fallrisk_infra.settings import Settings
+from fallrisk_infra.streaming import CLUSTER as KAFKA
 from fallrisk_infra.warehouse import DATABASE, Warehouse
 
 CLUSTER = "fallrisk"
@@ -33,7 +35,10 @@ _WORKSPACE = ["--workspace", f"{_HOME}/workspace.yaml"]
 
 
 class Services(cdk.Stack):
-    """The cluster, the volume that outlives its tasks, four definitions, three services."""
+    """The cluster, the volume that outlives its tasks, a definition of runs, the services.
+
+    Three services always; the gateway where devices speak to IoT Core, two consumers where there is Kafka.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Services(cdk.Stack):
         database: rds.DatabaseInstance,
         warehouse: Warehouse,
         secrets: Secrets,
+        messaging: Messaging,
         repository: ecr.IRepository,
         data_key: kms.IKey,
         message_key: kms.IKey,
@@ -115,6 +121,8 @@ class Services(cdk.Stack):
             # By reference: asked for when they are used, so that a rotated one is found without a restart.
             "FALLRISK_REDSHIFT_PASSWORD": f"secretsmanager:{LOADER}#password",
             "FALLRISK_WEBHOOK_TOKEN": f"secretsmanager:{OUTBOX}#webhook_token",
+            "FALLRISK_EVENT_BUS": messaging.bus.event_bus_name,
+            **({"FALLRISK_LANDING_QUEUE": messaging.drops.queue_url} if settings.landing_events else {}),
             **_mail(settings),
         }
         reading = [
@@ -123,11 +131,14 @@ class Services(cdk.Stack):
                 places, [secrets.outbox.secret_arn, secrets.loader.secret_arn], message_key.key_arn
             ),
         ]
+        bus_and_queue = rights.of_telling_stages(messaging.bus.event_bus_arn, message_key.key_arn, places)
+        if settings.landing_events:
+            bus_and_queue += rights.of_new_drops(messaging.drops.queue_arn, message_key.key_arn, places)
         watching = rights.of_watching_runs(places, CLUSTER, self.log_group.log_group_arn)
-        code = self._definition("code", reading, data, cpu=512, memory=2048, volume=True)
+        code = self._definition("code", [*reading, *bus_and_queue], data, cpu=512, memory=2048, volume=True)
         run = self._definition(
             "run",
-            reading,
+            [*reading, *bus_and_queue],
             data,
             cpu=settings.runs_vcpu_units,
             memory=settings.runs_memory_mib,
@@ -146,14 +157,65 @@ class Services(cdk.Stack):
             [*rights.of_logs(places), *watching, *launching],
             command=["dagster-daemon", "run", *_WORKSPACE],
         )
+        streaming = self._streaming(
+            settings, [*reading, *rights.of_landing(places)], data, secrets, message_key
+        )
         self.services = {
             name: self._service(name, definition)
-            for name, definition in {"code": code, "webserver": web, "daemon": daemon}.items()
+            for name, definition in {"code": code, "webserver": web, "daemon": daemon, **streaming}.items()
         }
         for name in ("webserver", "daemon"):
             self.services[name].node.add_dependency(self.services["code"])
-        for definition in (code, run, web, daemon):
+        for definition in (code, run, web, daemon, *streaming.values()):
             definition.node.add_dependency(self.log_group)
+
+    def _streaming(
+        self,
+        settings: Settings,
+        statements: list[iam.PolicyStatement],
+        data: dict[str, str],
+        secrets: Secrets,
+        message_key: kms.IKey,
+    ) -> dict[str, ecs.FargateTaskDefinition]:
+        """Define what lands and looks at what comes by streams, where there is anything to come."""
+        found = {}
+        if settings.iot_endpoint:
+            certified = rights.of_secrets(self._places, [secrets.gateway.secret_arn], message_key.key_arn)
+            found["gateway"] = self._definition(
+                "gateway",
+                [*statements, *certified],
+                {
+                    **data,
+                    "FALLRISK_SPOOL": "/data/spool",
+                    "FALLRISK_MQTT_HOST": settings.iot_endpoint,
+                    "FALLRISK_MQTT_CA": _TRUSTED,
+                    "FALLRISK_MQTT_CERT": f"secretsmanager:{GATEWAY}#certificate",
+                    "FALLRISK_MQTT_KEY": f"secretsmanager:{GATEWAY}#key",
+                },
+                command=["python", "-m", "fallrisk_assets.stream", "mqtt"],
+                cpu=1024,
+                memory=2048,
+                volume=True,
+            )
+        consumers = {
+            "kafka-landing": ("fallrisk-landing", ["fallrisk_assets.streams", "kafka"]),
+            "kafka-live": ("fallrisk-live", ["fallrisk_assets.stream", "kafka"]),
+        }
+        for name, (group, command) in consumers.items() if settings.kafka_servers else ():
+            found[name] = self._definition(
+                name,
+                [*statements, *rights.of_consuming(self._places, KAFKA, group)],
+                {
+                    **data,
+                    "FALLRISK_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_servers,
+                    "FALLRISK_MSK_REGION": settings.region,
+                },
+                command=["python", "-m", *command],
+                cpu=1024,
+                memory=2048,
+                volume=True,
+            )
+        return found
 
     def _data_volume(self, key: kms.IKey) -> efs.FileSystem:
         volume = efs.FileSystem(
@@ -288,9 +350,9 @@ class Services(cdk.Stack):
             cluster=self.cluster,
             task_definition=definition,
             desired_count=1,
-            # Two daemons would both start what is due: the old one ends first.
-            min_healthy_percent=0 if name == "daemon" else 100,
-            max_healthy_percent=100 if name == "daemon" else 200,
+            # Two daemons would both start what is due, two gateways share a spool: the old one ends first.
+            min_healthy_percent=0 if name in _ALONE else 100,
+            max_healthy_percent=100 if name in _ALONE else 200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
             security_groups=[self._network.tasks],
@@ -300,6 +362,7 @@ class Services(cdk.Stack):
         )
 
 
+_ALONE = ("daemon", "gateway", "kafka-live")
 _PORTS = {"code": 4000, "webserver": 3000}
 _CHECKS = {
     "code": ["dagster", "api", "grpc-health-check", "--port", "4000"],

@@ -23,7 +23,9 @@ class Settings:
         smtp_host: Mail server for alerts; empty: none is mailed, they are written to a file.
         smtp_sender: From address of alerts.
         alert_link: Address in messages; `{alert_id}` stands for the alert.
-        landing_events: Whether new drops are told to the queue `fallrisk-drops`.
+        landing_events: Whether new drops are told to the queue `fallrisk-drops`, which the tasks then read.
+        iot_endpoint: Address of the account's IoT Core (`aws iot describe-endpoint`); empty: no gateway runs.
+        kafka_servers: Bootstrap brokers of MSK (`aws kafka get-bootstrap-brokers`); empty: nothing consumes.
         image_tag: Tag of the image in the registry that the `registry` stack makes.
         monthly_budget_usd: What a month may cost before somebody is told.
         runs_vcpu_units: CPU of a run, 1024 being one; with `runs_memory_mib` a pair that Fargate knows.
@@ -38,6 +40,8 @@ class Settings:
     smtp_sender: str = ""
     alert_link: str = "http://localhost:3000/assets/alerts?alert={alert_id}"
     landing_events: bool = False
+    iot_endpoint: str = ""
+    kafka_servers: str = ""
     image_tag: str = "1"
     monthly_budget_usd: int = 600
     runs_vcpu_units: int = 2048
@@ -54,6 +58,14 @@ class Settings:
             raise ValueError(f"zones={self.zones!r}: three different letters are wanted, such as abc")
         if self.smtp_host and "@" not in self.smtp_sender:
             raise ValueError(f"smtp_sender={self.smtp_sender!r} is no mail address, but smtp_host is given")
+        if self.iot_endpoint and not re.fullmatch(r"[a-z0-9.-]+", self.iot_endpoint):
+            raise ValueError(
+                f"iot_endpoint={self.iot_endpoint!r} is no name of a machine, without scheme and port"
+            )
+        if self.kafka_servers and not re.fullmatch(r"[a-z0-9.-]+:\d+(,[a-z0-9.-]+:\d+)*", self.kafka_servers):
+            raise ValueError(
+                f"kafka_servers={self.kafka_servers!r}: name:port is wanted, several between commas"
+            )
 
     @classmethod
     def of_context(cls, asked: Callable[[str], Any]) -> "Settings":

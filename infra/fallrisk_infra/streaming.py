@@ -5,6 +5,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_msk as msk
 from constructs import Construct
 
+CLUSTER = "fallrisk"
+
 
 class Streaming(cdk.Stack):
     """One cluster in the private subnets."""
@@ -17,7 +19,7 @@ class Streaming(cdk.Stack):
         cluster = msk.CfnServerlessCluster(
             self,
             "cluster",
-            cluster_name="fallrisk",
+            cluster_name=CLUSTER,
             client_authentication=msk.CfnServerlessCluster.ClientAuthenticationProperty(
                 sasl=msk.CfnServerlessCluster.SaslProperty(
                     iam=msk.CfnServerlessCluster.IamProperty(enabled=True)
