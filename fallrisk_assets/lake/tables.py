@@ -36,7 +36,8 @@ from fallrisk_assets.partitions import hour_key, window_of
 from fallrisk_assets.schemas import iceberg_partition_spec, iceberg_schema
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_COMMIT_ATTEMPTS = 8
+_COMMIT_ATTEMPTS = 4
+"""Each is pyiceberg's own retries, by the table's properties: twenty requests in some seconds at most."""
 _SECOND_HALF = "fallrisk.second-half"
 
 # Emptying a partition that is empty already is no news.
@@ -45,7 +46,8 @@ _TABLE_PROPERTIES = {
     "format-version": "2",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
-    "commit.retry.num-retries": "8",
+    "commit.retry.num-retries": "4",
+    "commit.retry.max-wait-ms": "2000",
 }
 
 

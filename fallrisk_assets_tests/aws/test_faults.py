@@ -78,7 +78,7 @@ def disturb(proxies):
     return failed
 
 
-@pytest.mark.parametrize("fault", ["503", "reset", "lost", "half"])
+@pytest.mark.parametrize("fault", ["500", "503", "reset", "cut", "lost", "half"])
 def test_s3_that_fails_every_twentieth_request_disturbs_nobody(disturbed, fault):
     s3, _ = disturbed
     s3.plan = lambda request: fault if request.number % 20 == 0 else None
@@ -126,6 +126,17 @@ def test_a_catalog_that_reports_a_conflict_at_every_commit_for_a_while_is_asked_
     catalog.plan = conflict
     assert not disturb(disturbed)
     assert len(catalog.done) == 2
+
+
+def test_a_catalog_that_reports_a_conflict_for_ever_is_given_up_and_the_run_fails_clean(disturbed):
+    _, catalog = disturbed
+
+    def conflict(request):
+        return "409" if request.method == "POST" and request.path.endswith("/tables/readings") else None
+
+    catalog.plan = conflict
+    assert disturb(disturbed)
+    assert 2 <= len(catalog.done) <= 20
 
 
 def test_credentials_that_expire_meanwhile_fail_the_run_clean(disturbed, monkeypatch, aws):

@@ -140,6 +140,23 @@ def test_a_rebalance_loses_nothing(topic, send, member, landing):
     until(lambda: len({(log, offset) for log, offset, _ in lines_in(landing)}) == 200, one, two)
 
 
+def test_a_storm_of_rebalances_loses_nothing(topic, send, member, landing):
+    topics = Topics((topic(partitions=4),), ())
+    name = topics.telemetry[0]
+    steady = member(topics, flush_s=0.2)
+    for round_ in range(4):
+        for partition in range(4):
+            send(name, samples(10, first=10 * round_), partition=partition)
+        comer = member(topics, flush_s=0.2)
+        until(lambda comer=comer: comer.consumed > 0 or len(lines_in(landing)) >= 40, steady, comer)
+        if round_ % 2:
+            comer.close()  # leaves as it should
+        else:
+            comer._waiting.clear()  # dies with what it holds
+            comer._consumer.close()
+    until(lambda: len({(log, offset) for log, offset, _ in lines_in(landing)}) == 160, steady)
+
+
 def test_a_zombie_that_lost_its_partitions_does_no_harm(topic, send, member, landing):
     topics = Topics((topic(partitions=1),), ())
     send(topics.telemetry[0], samples(30))
