@@ -19,8 +19,9 @@ RATE_HZ ?= 50
 SEED ?= 7
 START ?= 2026-01-05
 NOTEBOOKS ?= --inplace
+BENCH_AWS ?= s3 streams
 
-.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show train-feedback public-set rescore models card sql bench detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra standins clean distclean home
+.PHONY: help install demo demo-aws notebooks test dev dev-aws simulate run status train train-no-show train-feedback public-set rescore models card sql bench bench-aws detect-bench alarm-burden lint types format lock dictionary fhir-validate quarantine-replay infra standins clean distclean home
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}'
@@ -110,6 +111,9 @@ sql: .venv/.installed ## Query a read-only snapshot of the warehouse
 
 bench: home ## Measure against the peers, side by side; results go to docs/benchmarks.md
 	@$(BIN)/python -m fallrisk_assets_tests.bench $(BENCH)
+
+bench-aws: home .venv-standins/.installed ## Measure the lake on S3 beside local disk, and streams (BENCH_AWS=s3 for the first alone)
+	@$(BIN)/python -m fallrisk_assets_tests.bench $(BENCH_AWS) --devices 1 8
 
 detect-bench: .venv/.installed ## Judge the fall detector and three baselines on a data set (SOURCE=folder DATASET=umafall, … or simulator)
 	@test -n "$(SOURCE)" -a -n "$(DATASET)" || { echo "usage: make detect-bench SOURCE=folder DATASET=name [POSITION=waist] [TRAIN_SOURCE=UMAFall's folder]"; exit 2; }

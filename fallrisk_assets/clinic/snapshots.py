@@ -44,7 +44,8 @@ def snapshots(lake: Lake, model: ContractType, until: date | str | None = None) 
     Raises:
         MissingPartition: no day up to this one has been published.
     """
-    keys = [key for key in _published(lake, model, until) if lake.ledger.get(model, key).rows]
+    entries = lake.ledger.get_all(model, _published(lake, model, until))
+    keys = [key for key, entry in entries.items() if entry.rows]
     return lake.read(model, keys)
 
 

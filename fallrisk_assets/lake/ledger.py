@@ -181,10 +181,20 @@ class Ledger:
         Raises:
             MissingPartition: nothing has been published.
         """
-        entry = self.find(model, key)
-        if entry is None:
-            raise MissingPartition(model.spec.identifier, key)
-        return entry
+        return self.get_all(model, [key])[key]
+
+    def get_all(self, model: ContractType, keys: Iterable[str]) -> dict[str, LedgerEntry]:
+        """Return the entries of partitions; asked for together, they cost fewer requests than one by one.
+
+        Raises:
+            MissingPartition: nothing has been published for one of them.
+        """
+        found = {}
+        for key, entry in self.find_all(model, keys).items():
+            if entry is None:
+                raise MissingPartition(model.spec.identifier, key)
+            found[key] = entry
+        return found
 
     def put_all(
         self, model: ContractType, entries: Mapping[str, tuple[LedgerEntry, frozenset[str] | None]]
@@ -249,7 +259,7 @@ class Ledger:
         self._write(self._path(entry.table, entry.key), raw)
 
     def check_unchanged(
-        self, model: ContractType, key: str, seen: LedgerEntry | None, replaced: frozenset[str] | None
+        self, model: ContractType, seen: Mapping[str, tuple[LedgerEntry | None, frozenset[str] | None]]
     ) -> None:
         """Refuse to replace what another run has published since it was looked at.
 
@@ -258,22 +268,21 @@ class Ledger:
 
         Args:
             model: The table.
-            key: The partition.
-            seen: The entry when the publication began.
-            replaced: Buckets about to be replaced; None for the whole partition.
+            seen: By partition, the entry when the publication began, and the buckets that are about to be
+                replaced; None for the whole partition.
 
         Raises:
             PublishedMeanwhile: another run was faster; compute again from fresh inputs.
         """
-        now = self.find(model, key)
-        names = replaced
-        if names is None:
-            names = frozenset(now.buckets if now else ()) | frozenset(seen.buckets if seen else ())
-        for name in names:
-            before = seen.buckets.get(name) if seen else None
-            after = now.buckets.get(name) if now else None
-            if before != after:
-                raise PublishedMeanwhile(model.spec.identifier, key, name)
+        for key, now in self.find_all(model, seen).items():
+            then, names = seen[key]
+            if names is None:
+                names = frozenset(now.buckets if now else ()) | frozenset(then.buckets if then else ())
+            for name in names:
+                before = then.buckets.get(name) if then else None
+                after = now.buckets.get(name) if now else None
+                if before != after:
+                    raise PublishedMeanwhile(model.spec.identifier, key, name)
 
     @contextmanager
     def locked(self, model: ContractType) -> Iterator[None]:

@@ -89,7 +89,7 @@ class Publication:
         self._open: dict[tuple[str, str], _OpenSlice] = {}
         self._kept: set[tuple[str, str]] = set()
         self._marked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-        self._previous = {key: lake.ledger.find(model, key) for key in self.keys}
+        self._previous = lake.ledger.find_all(model, self.keys)
         self._inputs: dict[str, dict[str, str]] = {key: {} for key in self.keys}
         self._withheld: set[str] = set()
         self._judged = False
@@ -206,8 +206,9 @@ class Publication:
         plans = {key: self._entry(key) for key in good}
         with self._lake.ledger.locked(self.model):
             self._lake.ledger.finish(self.model)
-            for key, (_, replaced) in plans.items():
-                self._lake.ledger.check_unchanged(self.model, key, self._previous[key], replaced)
+            self._lake.ledger.check_unchanged(
+                self.model, {key: (self._previous[key], replaced) for key, (_, replaced) in plans.items()}
+            )
             snapshot_id = self._commit_files(good, self._displaced(good))
             if snapshot_id is not None:
                 plans = {

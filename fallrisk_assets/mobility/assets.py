@@ -69,8 +69,10 @@ class _HourlyFeatures:
         keys = sorted(publication.keys)
         before = sorted({previous_key(key) for key in keys} - set(keys))
         self._keys = keys
-        self._entries = {key: lake.ledger.get(Telemetry, key) for key in keys}
-        self._entries |= {key: e for key in before if (e := lake.ledger.find(Telemetry, key)) is not None}
+        self._entries = lake.ledger.get_all(Telemetry, keys)
+        self._entries |= {
+            key: e for key, e in lake.ledger.find_all(Telemetry, before).items() if e is not None
+        }
         self._files: dict[tuple[str, int], list[DataFile]] = {}
         for file in lake.files_of(Telemetry, self._entries.values()):
             self._files.setdefault((file.key, file.bucket or 0), []).append(file)

@@ -54,7 +54,8 @@ def fall_events(context: dg.AssetExecutionContext, lake: Lake, publication: Publ
     detectors = Detectors(lake)
     samples = HourlySamples(lake, publication.keys)
     samples.note_inputs(publication)
-    models = {key: detectors.of_hour(lake.ledger.find(FallEvents, key)) for key in samples.keys}
+    before = lake.ledger.find_all(FallEvents, samples.keys)
+    models = {key: detectors.of_hour(entry) for key, entry in before.items()}
     found, kept = Counter[str](), Counter[str]()
     drawings: dict[str, list[str]] = {key: [] for key in samples.keys}
     for bucket in samples.buckets(publication):
@@ -113,8 +114,7 @@ def window_scores(context: dg.AssetExecutionContext, lake: Lake, publication: Pu
     files: dict[tuple[str, int], list[DataFile]] = {}
     for file in lake.files(WindowFeatures, publication.keys):
         files.setdefault((file.key, file.bucket or 0), []).append(file)
-    for key in publication.keys:
-        entry = lake.ledger.get(WindowFeatures, key)
+    for key, entry in lake.ledger.get_all(WindowFeatures, publication.keys).items():
         publication.note_input(key, WindowFeatures.spec.identifier, entry.content_hash)
         bands: Counter[str] = Counter()
         buckets = {int(b) for b in entry.buckets if b != "-"} | set(publication.previous_buckets(key))
@@ -156,7 +156,7 @@ def rescored_fall_events(context: dg.AssetExecutionContext, lake: Lake, publicat
     samples = HourlySamples(lake, publication.keys)
     samples.note_inputs(publication)
     compared = dict.fromkeys(samples.keys, Comparison())
-    entries = {key: lake.ledger.get(FallEvents, key) for key in samples.keys}
+    entries = lake.ledger.get_all(FallEvents, samples.keys)
     for bucket in sorted({*samples.buckets(publication), *_buckets_of(entries.values())}):
         for key in samples.keys:
             published = entries[key].buckets.get(str(bucket))

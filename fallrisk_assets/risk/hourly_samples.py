@@ -39,8 +39,10 @@ class HourlySamples:
         self._lake = lake
         self.keys = sorted(keys)
         before = sorted({previous_key(key) for key in self.keys} - set(self.keys))
-        self._entries = {key: lake.ledger.get(Telemetry, key) for key in self.keys}
-        self._entries |= {key: e for key in before if (e := lake.ledger.find(Telemetry, key)) is not None}
+        self._entries = lake.ledger.get_all(Telemetry, self.keys)
+        self._entries |= {
+            key: e for key, e in lake.ledger.find_all(Telemetry, before).items() if e is not None
+        }
         self._files: dict[tuple[str, int], list[DataFile]] = {}
         for file in lake.files(Telemetry, self.keys) + lake.files(Telemetry, before, optional=True):
             self._files.setdefault((file.key, file.bucket or 0), []).append(file)

@@ -27,8 +27,8 @@ def line_balances(lake: Lake, keys: Sequence[str]) -> dict[str, dict[str, int]]:
         MissingPartition: a table has nothing published for an hour.
     """
     balances = {
-        key: {"received": 0, "clean": lake.ledger.get(Telemetry, key).rows, "duplicates": 0, "quarantined": 0}
-        for key in keys
+        key: {"received": 0, "clean": entry.rows, "duplicates": 0, "quarantined": 0}
+        for key, entry in lake.ledger.get_all(Telemetry, keys).items()
     }
     for file in lake.files(TelemetryDrops, keys):
         index = lake.read_file(TelemetryDrops, file, columns=["rows", "unplaceable"])

@@ -21,6 +21,7 @@ from fallrisk_assets_tests.bench import environment
 from fallrisk_assets_tests.bench.clinic_section import clinic_rows
 from fallrisk_assets_tests.bench.processes import run_json
 from fallrisk_assets_tests.bench.rows import Row, skipped, times
+from fallrisk_assets_tests.bench.s3 import s3_rows
 from fallrisk_assets_tests.bench.workload import ROOT, WORK, busiest_drop, fresh_data_folder, landing_of
 
 _WINDOWS, _CHANNELS, _SAMPLES, _RATE_HZ = 720, 8, 500, 50
@@ -265,6 +266,11 @@ def clinic(_: Sequence[int]) -> list[Row]:
     return clinic_rows()
 
 
+def s3(devices: Sequence[int]) -> list[Row]:
+    """The lake and the landing zone on S3 against local disk."""
+    return s3_rows(list(devices))
+
+
 def pages(_: Sequence[int]) -> list[Row]:
     """The clinic's pages over a year of 100,000 appointments, opened in a browser."""
     found = run_json(["-m", "fallrisk_assets_tests.bench.pages"])
@@ -290,9 +296,10 @@ SECTIONS: dict[str, Callable[[Sequence[int]], list[Row]]] = {
     "streams": streams,
     "clinic": clinic,
     "pages": pages,
+    "s3": s3,
 }
 #: Sections without a peer.
-_ALONE = {"orchestration", "scale", "latency", "detection", "streams", "pages"}
+_ALONE = {"orchestration", "scale", "latency", "detection", "streams", "pages", "s3"}
 
 
 def machine() -> str:
