@@ -33,6 +33,7 @@ def test_the_graph_holds_exactly_these_assets(defs):
             "fall_events",
             "window_scores",
             "fall_risk_index",
+            "fall_risk_index_versions",
             "fall_risk_trend",
             "fall_index_evaluation",
         },
@@ -135,7 +136,7 @@ def test_every_table_shows_its_columns_and_has_a_blocking_contract_check(defs):
     graph = defs.resolve_asset_graph()
     checks = {(k.asset_key.to_user_string(), k.name) for k in graph.asset_check_keys}
     tables = [s for s in defs.resolve_all_asset_specs() if "dagster/column_schema" in s.metadata]
-    assert len(tables) == 72
+    assert len(tables) == 73
     for spec in tables:
         name = spec.key.to_user_string()
         assert (name, "keeps_its_contract") in checks

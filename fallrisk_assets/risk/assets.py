@@ -172,7 +172,7 @@ def rescored_fall_events(context: dg.AssetExecutionContext, lake: Lake, publicat
             falls = pa.concat_tables([empty_table(FallEvents), *tables])
             rows, comparison = beside_published(falls, lake.read(FallEvents, [key], buckets=[bucket]))
             kept = lake.read(RescoredFallEvents, [key], buckets=[bucket], optional=True)
-            publication.add(key, with_other_versions(rows, kept, model.version), bucket)
+            publication.add(key, with_other_versions(RescoredFallEvents, rows, kept, model.version), bucket)
             scored = {**facts.get("scored", {}), model.version: mine}
             against = {**facts.get("compared", {}), model.version: asdict(comparison)}
             input_hash = combined_hash(f"{version}={made}" for version, made in sorted(scored.items()))

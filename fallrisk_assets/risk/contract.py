@@ -171,6 +171,29 @@ class FallRiskIndex(Contract):
 
 
 @table(
+    name="fall_risk_index_versions",
+    namespace="curated",
+    grain="one row per patient, local day and version of the index that scored it",
+    key=("patient_id", "day", "model_version"),
+    slice_column="day",
+    slicing="day",
+    person="patient_id",
+    sort=("patient_id", "model_version"),
+    rules=(
+        Rule("lower_12m", "le", "probability_12m", "INTERVAL_ABOVE_PROBABILITY"),
+        Rule("upper_12m", "ge", "probability_12m", "INTERVAL_BELOW_PROBABILITY"),
+    ),
+)
+class FallRiskIndexVersions(FallRiskIndex):
+    """What each version of the index said of a day, beside each other.
+
+    The row of the version that is published equals that of `fall_risk_index`; a day that is scored by a new
+    version keeps the rows of the versions before, as they last were. For comparison: alerts, trends, FHIR,
+    warehouse and pages read `fall_risk_index`, where a day has one version.
+    """
+
+
+@table(
     name="fall_risk_trend",
     namespace="curated",
     grain="one row per patient and local day with a row of the index",

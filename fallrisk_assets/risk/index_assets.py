@@ -8,10 +8,12 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fallrisk_assets.clinic.contract import Patients
 from fallrisk_assets.clinic.identity import current_patients
@@ -20,11 +22,18 @@ from fallrisk_assets.lake import Lake, Publication
 from fallrisk_assets.mobility.contract import DailyGait
 from fallrisk_assets.partitions import daily, day_key, window_of
 from fallrisk_assets.publishing import contract_asset, show, show_bars
-from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
+from fallrisk_assets.risk.contract import (
+    FallIndexEvaluation,
+    FallRiskIndex,
+    FallRiskIndexVersions,
+    FallRiskTrend,
+)
 from fallrisk_assets.risk.index import BASE, SCORED, Gait, History
 from fallrisk_assets.risk.index import fall_risk_index as fall_risk_index_of
 from fallrisk_assets.risk.index_evaluation import ALL, evaluation_table
+from fallrisk_assets.risk.index_model import VERSION
 from fallrisk_assets.risk.patient_index import index_table, people_of
+from fallrisk_assets.risk.rescoring import compare_indices, with_other_versions
 from fallrisk_assets.risk.trend import LOOK_BACK_DAYS, trend_table
 
 _INDEX_HISTORY = dg.AssetDep(
@@ -66,6 +75,36 @@ def fall_risk_index(context: dg.AssetExecutionContext, lake: Lake, publication: 
         show_bars(publication, key, dict(sorted(counts.items())), name="patients by band")
         show_bars(publication, key, what_moves(table["components"].to_pylist()), name="what moves the index")
         context.log.info("%s: index of %s patients", key, table.num_rows)
+
+
+@contract_asset(
+    FallRiskIndexVersions,
+    partitions_def=daily,
+    group_name="risk",
+    deps=["fall_risk_index"],
+)
+def fall_risk_index_versions(context: dg.AssetExecutionContext, lake: Lake, publication: Publication) -> None:
+    """The day's index as every version said it: the published rows, and beside them those of versions before.
+
+    To score history by a new release of the index, backfill `fall_risk_index` and this one over the days: the
+    rows of the release before stay here, and the comparison is shown with each day.
+    """
+    for key in publication.keys:
+        entry = lake.ledger.get(FallRiskIndex, key)
+        publication.note_input(key, FallRiskIndex.spec.identifier, entry.content_hash)
+        rows = lake.read(FallRiskIndex, [key])
+        kept = lake.read(FallRiskIndexVersions, [key], optional=True)
+        published = rows["model_version"][0].as_py() if rows.num_rows else VERSION
+        together = with_other_versions(FallRiskIndexVersions, rows, kept, published)
+        publication.add(key, together)
+        counts = Counter(together["model_version"].to_pylist())
+        show(publication, key, **{f"rows of {version}": n for version, n in sorted(counts.items())})
+        for version in sorted(counts.keys() - {published}):
+            before = together.filter(pc.equal(together["model_version"], version))
+            for name, value in asdict(compare_indices(rows, before)).items():
+                if value is not None:
+                    show(publication, key, **{f"against {version}: {name.replace('_', ' ')}": value})
+        context.log.info("%s: rows by version %s", key, dict(counts))
 
 
 def what_moves(components: Sequence[str]) -> dict[str, float]:

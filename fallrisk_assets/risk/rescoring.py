@@ -1,16 +1,18 @@
-"""Another version's falls beside the published ones: rows of `curated.rescored_fall_events`.
+"""What another version says beside what is published: of falls, and of the 12-month index.
 
-Here: which fall of one version is which of the other, and how the two compare. Not here: how falls are found
-(`detector.py`), which version an hour is pinned to (`models.pinning`).
+Here: which rows of one version belong to which of the other, and how the two compare. Not here: how falls are
+found (`detector.py`), an index is added up (`index.py`), which version an hour is pinned to
+(`models.pinning`).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fallrisk_assets.contract import conform
+from fallrisk_assets.contract import ContractType, conform
 from fallrisk_assets.risk.contract import FallEvents, RescoredFallEvents
 from fallrisk_assets.risk.metrics import match_events
 
@@ -77,14 +79,51 @@ def _by_device(rows: pa.Table) -> Iterable[tuple[str, list[str], list[int]]]:
         yield device, ids, times
 
 
-def with_other_versions(rows: pa.Table, kept: pa.Table, version: str) -> pa.Table:
+def with_other_versions(model: ContractType, rows: pa.Table, kept: pa.Table, version: str) -> pa.Table:
     """Return a version's rows together with those that other versions have in the same place.
 
     Args:
-        rows: Rows of `RescoredFallEvents` of a version.
-        kept: What is published of the hour and bucket now, of any version.
+        model: Contract of a table that holds rows of several versions, with a column `model_version`.
+        rows: Its rows of a version.
+        kept: What is published in the place now, of any version.
         version: The version, whose published rows are replaced.
     """
     others = kept.filter(pc.not_equal(kept["model_version"], version))
-    order = [(name, "ascending") for name in RescoredFallEvents.spec.sort]
+    order = [(name, "ascending") for name in model.spec.sort]
     return pa.concat_tables([others, rows]).sort_by(order).combine_chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexComparison:
+    """The index of a day by two versions, over the people whom both scored.
+
+    Attributes:
+        scored_by_both: People with a number from both.
+        scored_by_one: People with a number from one of them only.
+        other_band: People of `scored_by_both` who change their band.
+        mean_change: Mean of new minus old probability; None without such people.
+        largest_change: Largest absolute change; None without such people.
+    """
+
+    scored_by_both: int
+    scored_by_one: int
+    other_band: int
+    mean_change: float | None
+    largest_change: float | None
+
+
+def compare_indices(new: pa.Table, old: pa.Table) -> IndexComparison:
+    """Compare two versions' rows of `FallRiskIndex` of one day, person by person."""
+    now, before = (
+        {row["patient_id"]: row for row in rows.to_pylist() if row["probability_12m"] is not None}
+        for rows in (t.select(["patient_id", "probability_12m", "band"]) for t in (new, old))
+    )
+    both = sorted(now.keys() & before.keys())
+    changes = [now[p]["probability_12m"] - before[p]["probability_12m"] for p in both]
+    return IndexComparison(
+        scored_by_both=len(both),
+        scored_by_one=len(now.keys() ^ before.keys()),
+        other_band=sum(now[p]["band"] != before[p]["band"] for p in both),
+        mean_change=math.fsum(changes) / len(changes) if changes else None,
+        largest_change=max(map(abs, changes), default=None),
+    )

@@ -18,11 +18,17 @@ from fallrisk_assets.risk.checks import (
     index_is_steady,
     patients_are_those_of_the_reference,
 )
-from fallrisk_assets.risk.contract import FallIndexEvaluation, FallRiskIndex, FallRiskTrend
+from fallrisk_assets.risk.contract import (
+    FallIndexEvaluation,
+    FallRiskIndex,
+    FallRiskIndexVersions,
+    FallRiskTrend,
+)
 from fallrisk_assets.risk.index import Gait, History
 from fallrisk_assets.risk.index_assets import (
     fall_index_evaluation,
     fall_risk_index,
+    fall_risk_index_versions,
     fall_risk_trend,
     what_moves,
 )
@@ -199,3 +205,29 @@ def test_the_ui_says_what_moves_the_index_of_the_scored_without_naming_anybody()
     ]
     assert what_moves(rows) == {"walking aid": pytest.approx(0.2), "vertigo": pytest.approx(0.05)}
     assert what_moves(["{}"]) == {}
+
+
+def test_a_day_scored_by_a_new_version_keeps_the_rows_of_the_version_before_beside(lake, tmp_path):
+    """The backfill of a release: what is published has one version, the versions stand side by side."""
+    lake, key = Lake(root=str(tmp_path)), str(LAST)
+
+    def release(version, of_one):
+        rows = [index_rows({0: of_one}, "pt-1", version), index_rows({0: None}, "pt-2", version)]
+        publish(lake, FallRiskIndex, key, pa.concat_tables(rows).to_pylist())
+        result = run(fall_risk_index_versions, lake, [key])
+        (event,) = [e for e in result.all_events if e.is_step_materialization]
+        kept = lake.read(FallRiskIndexVersions, [key]).select(
+            ["patient_id", "model_version", "probability_12m"]
+        )
+        return [
+            tuple(row.values()) for row in kept.to_pylist()
+        ], event.step_materialization_data.materialization
+
+    old = [("pt-1", "fall_index-2", 0.3), ("pt-2", "fall_index-2", None)]
+    assert release("fall_index-2", 0.3)[0] == old
+    both, told = release("fall_index-3", 0.5)
+    assert both == [old[0], ("pt-1", "fall_index-3", 0.5), old[1], ("pt-2", "fall_index-3", None)]
+    assert set(lake.read(FallRiskIndex, [key])["model_version"].to_pylist()) == {"fall_index-3"}
+    assert told.metadata["against fall_index-2: scored by both"].value == 1
+    assert told.metadata["against fall_index-2: mean change"].value == pytest.approx(0.2)
+    assert release("fall_index-3", 0.4)[0] == [both[0], ("pt-1", "fall_index-3", 0.4), *both[2:]]

@@ -3,16 +3,25 @@
 import datetime as dt
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fallrisk_assets.contract import conform
 from fallrisk_assets.partitions import device_bucket
-from fallrisk_assets.risk.contract import FallEvents
+from fallrisk_assets.risk.contract import FallEvents, RescoredFallEvents
 from fallrisk_assets.risk.falls import event_id
-from fallrisk_assets.risk.rescoring import Comparison, beside_published, with_other_versions
+from fallrisk_assets.risk.rescoring import (
+    Comparison,
+    beside_published,
+    compare_indices,
+    with_other_versions,
+)
+from fallrisk_assets_tests.risk.test_trend import index_rows
 
 HOUR_US = int(dt.datetime(2026, 1, 5, 7, tzinfo=dt.UTC).timestamp()) * 1_000_000
+OLD_INDEX = {"pt-1": 0.3, "pt-2": 0.4, "pt-3": 0.2, "pt-4": None}
+NEW_INDEX = {"pt-1": 0.5, "pt-2": 0.3, "pt-3": None, "pt-4": 0.2}
 FALLS = st.sets(st.tuples(st.sampled_from(["imu-1", "imu-2"]), st.integers(0, 60)), max_size=12)
 
 
@@ -66,7 +75,24 @@ def test_scoring_by_one_version_after_another_gives_the_same_rows_in_any_order(o
     first, _ = beside_published(events(one, "one"), nothing)
     second, _ = beside_published(events(other, "other"), nothing)
     none = first.slice(0, 0)
-    forth = with_other_versions(second, with_other_versions(first, none, "one"), "other")
-    back = with_other_versions(first, with_other_versions(second, none, "other"), "one")
+
+    def beside(rows, kept, version):
+        return with_other_versions(RescoredFallEvents, rows, kept, version)
+
+    forth = beside(second, beside(first, none, "one"), "other")
+    back = beside(first, beside(second, none, "other"), "one")
     assert forth == back
-    assert with_other_versions(first, forth, "one") == forth
+    assert beside(first, forth, "one") == forth
+
+
+def test_two_versions_of_the_index_are_compared_over_the_people_whom_both_scored():
+    old = pa.concat_tables([index_rows({0: p}, who) for who, p in OLD_INDEX.items()])
+    new = pa.concat_tables([index_rows({0: p}, who, "fall_index-3") for who, p in NEW_INDEX.items()])
+    high = pa.array(["high" if p == 0.5 else "medium" for p in NEW_INDEX.values()], pa.string())
+    new = new.set_column(new.schema.get_field_index("band"), "band", high)
+    found = compare_indices(new, old)
+    assert (found.scored_by_both, found.scored_by_one, found.other_band) == (2, 2, 1)
+    assert found.mean_change == pytest.approx((0.2 - 0.1) / 2)
+    assert found.largest_change == pytest.approx(0.2)
+    nobody = compare_indices(new.slice(0, 0), old)
+    assert (nobody.scored_by_both, nobody.mean_change, nobody.largest_change) == (0, None, None)
